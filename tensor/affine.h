@@ -1,0 +1,56 @@
+// affine -- numbers held as integer codes with a scale and a zero point, and exact sums of them.
+//
+// x_hat = s (q - z) / count. The float is a view of the codes, never the other way round.
+#pragma once
+
+#include <limits>
+#include <vector>
+
+#include "tensor/kernel.h"
+#include "tensor/tensor.h"
+
+namespace gradus {
+
+// The float view of one code. One rounding for |q - z| <= 2^24, and f32(q - z) before it else.
+HOST_DEVICE inline float affine_value(int32_t q, int32_t z, float s) {
+    return s * static_cast<float>(q - z);
+}
+
+// Codes with their grid. `scale` (F32) and `zero_point` (I32) have one element, or one for each
+// index of `axis`. Codes are I8, U8 or (accumulators, sums) I32.
+struct Affine {
+    Tensor codes;
+    Tensor scale;
+    Tensor zero_point;
+    int axis = -1;      // of per-channel scales: 0 for weights, -1 (the last) for accumulators
+    int64_t count = 1;  // codes are sums of `count` codes: the value is their average
+
+    const Shape& shape() const { return codes.shape(); }
+    bool per_channel() const { return scale.numel() > 1; }
+};
+
+// What stands between two quantizers: a sum of one or two affine terms, clamped, not yet rounded.
+// An accumulator is one term; a residual sum two; ReLU sets `lower` to 0, ReLU6 `upper` to 6.
+struct Exact {
+    std::vector<Affine> terms;
+    float lower = -std::numeric_limits<float>::infinity();
+    float upper = std::numeric_limits<float>::infinity();
+
+    const Shape& shape() const { return terms.front().shape(); }
+    bool clamped() const {
+        return lower != -std::numeric_limits<float>::infinity() ||
+               upper != std::numeric_limits<float>::infinity();
+    }
+    // A single unclamped term of 8-bit codes: what convolution and pooling can read.
+    bool is_codes() const {
+        return terms.size() == 1 && !clamped() && terms[0].count == 1 &&
+               terms[0].codes.dtype() != DType::I32;
+    }
+};
+
+// The float view. Each term is rounded as affine_value (averages: divided by count after), terms
+// are added in their order, then clamped. F32, same shape.
+Tensor dequantize(const Affine& value);
+Tensor dequantize(const Exact& value);
+
+}  // namespace gradus

@@ -1,0 +1,110 @@
+#include "tensor/storage.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+// Blocks of 64 bytes' alignment, cached by size class: powers of two in eighths, so that a class
+// wastes at most an eighth of a block.
+class CachingAllocator {
+  public:
+    void* allocate(size_t bytes) {
+        const size_t size = size_class(bytes);
+        const std::lock_guard<std::mutex> lock(mutex_);
+        in_use_ += size;
+        peak_ = std::max(peak_, in_use_);
+        if (auto& free = free_[size]; !free.empty()) {
+            void* block = free.back();
+            free.pop_back();
+            return block;
+        }
+        return fresh(size);
+    }
+
+    void release(void* block, size_t bytes) {
+        const size_t size = size_class(bytes);
+        const std::lock_guard<std::mutex> lock(mutex_);
+        in_use_ -= size;
+        free_[size].push_back(block);
+    }
+
+    void drop_cache() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        drop_free_blocks();
+    }
+
+    size_t in_use() const { return in_use_; }
+    size_t peak() const { return peak_; }
+    void reset_peak() { peak_ = in_use_; }
+
+  private:
+    static size_t size_class(size_t bytes) {
+        const size_t size = std::max<size_t>(bytes, 64);
+        const size_t step = std::max<size_t>(64, std::bit_floor(size) / 8);
+        return (size + step - 1) / step * step;
+    }
+
+    void* fresh(size_t size) {
+        void* block = std::aligned_alloc(64, size);
+        if (!block) {
+            drop_free_blocks();
+            block = std::aligned_alloc(64, size);
+        }
+        check(block != nullptr, "out of memory: cannot allocate ", size,
+              " bytes; a smaller --batch-size needs less");
+        return block;
+    }
+
+    void drop_free_blocks() {
+        for (auto& [size, blocks] : free_) {
+            for (void* block : blocks) std::free(block);
+        }
+        free_.clear();
+    }
+
+    std::mutex mutex_;
+    std::map<size_t, std::vector<void*>> free_;
+    size_t in_use_ = 0;
+    size_t peak_ = 0;
+};
+
+// Never destroyed: tensors with static lifetime may outlive it otherwise.
+CachingAllocator& allocator() {
+    static CachingAllocator* instance = new CachingAllocator;
+    return *instance;
+}
+
+void allocate_cpu(size_t bytes, void** block) { *block = allocator().allocate(bytes); }
+void free_cpu(void* block, size_t bytes) { allocator().release(block, bytes); }
+void copy_cpu(void* to, const void* from, size_t bytes) {
+    if (bytes) std::memcpy(to, from, bytes);
+}
+
+}  // namespace
+
+constinit Kernel<void(size_t, void**)> device_allocate{"device_allocate", allocate_cpu};
+constinit Kernel<void(void*, size_t)> device_free{"device_free", free_cpu};
+constinit Kernel<void(void*, const void*, size_t)> device_copy{"device_copy", copy_cpu};
+
+Storage::Storage(size_t bytes, Device device) : data_(nullptr), bytes_(bytes), device_(device) {
+    device_allocate(device, bytes, &data_);
+}
+
+Storage::~Storage() { device_free(device_, data_, bytes_); }
+
+size_t allocated_bytes() { return allocator().in_use(); }
+size_t peak_allocated_bytes() { return allocator().peak(); }
+void reset_peak_allocated_bytes() { allocator().reset_peak(); }
+void release_cached_blocks() { allocator().drop_cache(); }
+
+}  // namespace gradus
