@@ -1,0 +1,56 @@
+#include "tensor/affine.h"
+
+#include "tensor/kernels/dequantize.h"
+
+namespace gradus {
+
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+
+DequantizeTerm term_of(const Affine& value) {
+    const Shape& shape = value.shape();
+    DequantizeTerm term{value.codes.raw(),
+                        value.codes.dtype(),
+                        value.scale.data<float>(),
+                        value.zero_point.data<int32_t>(),
+                        1,
+                        1,
+                        shape.numel(),
+                        static_cast<float>(value.count)};
+    check(value.scale.numel() == value.zero_point.numel(), "dequantize: ", value.scale.numel(),
+          " scales need as many zero points, got ", value.zero_point.numel());
+    if (!value.per_channel()) return term;
+    const int axis = value.axis < 0 ? value.axis + shape.rank() : value.axis;
+    check(axis >= 0 && axis < shape.rank() && shape[axis] == value.scale.numel(),
+          "dequantize: ", value.scale.numel(), " scales do not fit axis ", value.axis, " of ",
+          shape);
+    term.channels = shape[axis];
+    for (int a = 0; a < axis; ++a) term.outer *= shape[a];
+    term.inner = 1;
+    for (int a = axis + 1; a < shape.rank(); ++a) term.inner *= shape[a];
+    return term;
+}
+
+}  // namespace
+
+Tensor dequantize(const Affine& value) {
+    Tensor y = Tensor::empty(value.shape(), DType::F32, value.codes.device());
+    dequantize_term(y.device(), term_of(value), false, -infinity, infinity, y.data<float>());
+    return y;
+}
+
+Tensor dequantize(const Exact& value) {
+    check(!value.terms.empty(), "dequantize: an exact value without terms");
+    Tensor y = Tensor::empty(value.shape(), DType::F32, value.terms[0].codes.device());
+    for (size_t i = 0; i < value.terms.size(); ++i) {
+        const bool last = i + 1 == value.terms.size();
+        check(value.terms[i].shape() == value.shape(), "dequantize: terms of shapes ",
+              value.shape(), " and ", value.terms[i].shape(), " cannot be added");
+        dequantize_term(y.device(), term_of(value.terms[i]), i > 0, last ? value.lower : -infinity,
+                        last ? value.upper : infinity, y.data<float>());
+    }
+    return y;
+}
+
+}  // namespace gradus
