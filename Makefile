@@ -1,0 +1,169 @@
+# Gradus. `make help` lists what there is to make.
+#
+# Every configuration has its own tree below build/, so that switching between them never mixes
+# objects: build/cpu, build/cuda, and suffixes for what was left out or added.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+VERSION  := 0.1.0
+CXX      := g++
+NVCC     ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
+OPENBLAS ?= 1
+ONNX     ?= 1
+ZLIB     ?= 1
+SANITIZE ?=
+
+# ---- what this machine has ------------------------------------------------------------------
+# A probe compiles and links a program of one line. The program itself is the cache of a success;
+# a failure is tried again by the next make, so that installing a package is enough.
+
+COMMA := ,
+HASH  := \#
+
+INCLUDES   := -I. $(addprefix -isystem ,$(wildcard third_party/include))
+ONNX_FLAGS := -DONNX_ML=1 -DONNX_NAMESPACE=onnx
+ONNX_LIBS  := -lonnx -lonnx_proto -lprotobuf
+CUDA_DIR   := $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
+CUDA_LIBS  := $(addprefix -L,$(wildcard $(CUDA_DIR)/lib64)) -lcublas -lcudart \
+              $(addprefix -Wl$(COMMA)-rpath$(COMMA),$(wildcard $(CUDA_DIR)/lib64))
+
+# $(call probe,name,program,compile command,libraries): "yes" if the program links
+probe = $(shell { test -x build/probe/$(1) || { mkdir -p build/probe && \
+    printf '$(2)' | $(3) -o build/probe/$(1) $(4); }; } >/dev/null 2>&1 && echo yes)
+probe_cc = $(call probe,$(1),$(2),$(CXX) -std=c++20 $(INCLUDES) -x c++ -,-x none $(3))
+# $(call wanted,switch,probe): the probe's answer, or "off" if the switch is 0
+wanted = $(if $(filter 0,$(1)),off,$(2))
+# $(call say,answer,name,with,without): the one line
+say = $(info $(if $(filter yes,$(1)),+ $(2) found: $(3),$\
+    - $(2) $(if $(filter off,$(1)),switched off,not found): $(4)))
+
+ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+HAS_NVCC := $(if $(NVCC),$(call probe,nvcc,$\
+    $(HASH)include <cublas_v2.h>\n__global__ void k() {}\nint main() { k<<<1$(COMMA)1>>>(); \
+    cublasHandle_t h; return cublasCreate(&h); }\n,$\
+    $(NVCC) -std=c++20 -arch=sm_75 -x cu -,-lcublas),$(if $(filter command,$(origin NVCC)),off))
+HAS_OPENBLAS := $(call wanted,$(OPENBLAS),$(call probe_cc,openblas,$\
+    $(HASH)include <cblas.h>\nint main() { openblas_set_num_threads(1); }\n,-lopenblas))
+HAS_ONNX := $(call wanted,$(ONNX),$(call probe_cc,onnx,$\
+    $(HASH)include <onnx/onnx_pb.h>\nint main() { onnx::ModelProto m; return m.ByteSizeLong(); }\n,$\
+    $(ONNX_FLAGS) $(ONNX_LIBS)))
+HAS_ZLIB := $(call wanted,$(ZLIB),$(call probe_cc,zlib,$\
+    $(HASH)include <zlib.h>\nint main() { return gzopen("x"$(COMMA)"rb") != 0; }\n,-lz))
+$(call say,$(HAS_NVCC),nvcc,CPU and CUDA kernels,CPU kernels only)
+$(call say,$(HAS_OPENBLAS),OpenBLAS,it serves as the float GEMM,the readable float GEMM serves)
+$(call say,$(HAS_ONNX),ONNX,its files are read and written,no ONNX export and no ONNX node tests)
+$(call say,$(HAS_ZLIB),zlib,gzip files are read,only plain IDX files are read)
+endif
+
+with = $(filter yes,$(HAS_$(1)))
+DASHED_SANITIZE := $(subst $(COMMA),-,$(SANITIZE))
+BUILD := build/$(if $(call with,NVCC),cuda,cpu)$(if $(call with,OPENBLAS),,-noopenblas)$\
+    $(if $(call with,ONNX),,-noonnx)$(if $(call with,ZLIB),,-nozlib)$\
+    $(addprefix -,$(DASHED_SANITIZE))
+
+# ---- flags ----------------------------------------------------------------------------------
+# No contraction, no fast math: what is written is what is computed. The baseline is AVX2; wider
+# code is chosen at run time, function by function.
+
+NUMERICS  := -ffp-contract=off -fno-math-errno -march=x86-64-v3
+OPTIMIZE  := $(if $(SANITIZE),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) $\
+    -fno-sanitize-recover=all,-O3)
+CXXFLAGS  := -std=c++20 $(OPTIMIZE) $(NUMERICS) -fopenmp -Wall -Wextra
+NVCCFLAGS := -std=c++20 -O3 --fmad=false $(foreach a,75 80 86 89 90,$\
+    -gencode arch=compute_$(a)$(COMMA)code=sm_$(a)) -gencode arch=compute_90$(COMMA)code=compute_90 $\
+    $(foreach f,$(NUMERICS) -fopenmp -Wall,-Xcompiler $(f))
+LDLIBS    := $(if $(call with,OPENBLAS),-lopenblas) $(if $(call with,ONNX),$(ONNX_LIBS)) $\
+    $(if $(call with,ZLIB),-lz) $(if $(call with,NVCC),$(CUDA_LIBS)) -pthread
+CPPFLAGS  := $(INCLUDES)
+
+# ---- sources --------------------------------------------------------------------------------
+# Each package has one door. A door that has a plain substitute is a pair of files of which exactly
+# one is compiled; no #ifdef.
+
+ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms integer models \
+           data io run
+DOORS   := $(if $(call with,OPENBLAS),tensor/kernels/sgemm_readable.cc,$\
+               tensor/kernels/sgemm_openblas.cc) $\
+           $(if $(call with,ZLIB),data/gzip_none.cc,data/gzip_zlib.cc) $\
+           $(if $(call with,ONNX),,$(wildcard io/onnx*.cc tests/onnx_*.cc))
+SOURCES := $(filter-out $(DOORS),$(wildcard $(ROOMS:%=%/*.cc)))
+CUDA    := $(if $(call with,NVCC),$(wildcard $(ROOMS:%=%/*.cu)))
+TESTS   := $(filter-out $(DOORS),$(wildcard tests/*_test.cc) $(wildcard tests/main.cc))
+PROGRAMS := $(patsubst %.cc,%,$(wildcard *.cc))
+
+objects  = $(patsubst %,$(BUILD)/%.o,$(basename $(filter %.cc,$(1)))) \
+           $(patsubst %,$(BUILD)/%.o,$(filter %.cu,$(1)))
+LIBRARY := $(call objects,$(SOURCES) $(CUDA))
+BINARIES := $(PROGRAMS:%=$(BUILD)/%) $(if $(TESTS),$(BUILD)/tests)
+
+# ---- goals ----------------------------------------------------------------------------------
+
+.PHONY: all test check format clean help FORCE
+
+all: $(PROGRAMS)  ## build the programs (the default)
+
+# A program at the root is a link into the tree of the configuration built last.
+.PHONY: $(PROGRAMS)
+$(PROGRAMS): %: $(BUILD)/%
+	@ln -sfn $< $@
+
+test: $(BUILD)/tests $(PROGRAMS:%=$(BUILD)/%)  ## build and run the tests (ARGS="--run_test=relu" runs some)
+	@OPENBLAS_NUM_THREADS=1 $(BUILD)/tests $(ARGS)
+
+check: $(PROGRAMS)  ## format, one-way layers, documentation compiles, flags in the texts exist
+	@scripts/check_format.sh
+	@scripts/check_layers.py
+	@CXX="$(CXX)" scripts/check_docs.py
+
+format:  ## put every source into the house format
+	@clang-format -i $$(git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.cu')
+
+clean:  ## remove everything that make made
+	rm -rf build $(PROGRAMS)
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
+	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  SANITIZE=address,undefined'
+
+# ---- rules ----------------------------------------------------------------------------------
+
+$(BINARIES): $(BUILD)/objects.txt $(LIBRARY)
+	@echo "link    $@"
+	@$(CXX) $(CXXFLAGS) $(filter %.o,$^) -o $@ $(LDLIBS)
+$(foreach p,$(PROGRAMS),$(eval $(BUILD)/$(p): $(BUILD)/$(p).o))
+$(BUILD)/tests: $(call objects,$(TESTS))
+
+$(BUILD)/%.o: %.cc $(BUILD)/flags.txt
+	@mkdir -p $(@D)
+	@echo "c++     $<"
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.cu.o: %.cu $(BUILD)/flags.txt
+	@mkdir -p $(@D)
+	@echo "nvcc    $<"
+	@$(NVCC) $(CPPFLAGS) $(NVCCFLAGS) -MMD -MP -c $< -o $@
+
+$(call objects,$(wildcard io/onnx*.cc tests/onnx_*.cc)): CPPFLAGS += $(ONNX_FLAGS)
+
+# The facts of the build go into one object, so that a commit rebuilds only that one.
+COMMIT := $(or $(shell git describe --always --dirty --exclude '*' 2>/dev/null),unknown)
+fact = -DGRADUS_$(1)='"$(strip $(2))"'
+FACTS := $(call fact,VERSION,$(VERSION)) $(call fact,COMMIT,$(COMMIT)) \
+    $(call fact,COMPILER,$(notdir $(CXX)) $(shell $(CXX) -dumpfullversion 2>/dev/null)) \
+    $(call fact,WITH_CUDA,$(or $(HAS_NVCC),no)) $(call fact,WITH_OPENBLAS,$(or $(HAS_OPENBLAS),no)) \
+    $(call fact,WITH_ONNX,$(or $(HAS_ONNX),no)) $(call fact,WITH_ZLIB,$(or $(HAS_ZLIB),no))
+$(BUILD)/run/version.o: CPPFLAGS += $(FACTS)
+$(BUILD)/run/version.o: $(BUILD)/facts.txt
+
+# Three files that are rewritten only when their text changes: then what depends on them is redone.
+$(BUILD)/flags.txt: export TEXT = $(CXX) $(CXXFLAGS) $(CPPFLAGS) $(NVCC) $(NVCCFLAGS)
+$(BUILD)/facts.txt: export TEXT = $(FACTS)
+$(BUILD)/objects.txt: export TEXT = $(LIBRARY) $(TESTS) $(LDLIBS)
+$(BUILD)/flags.txt $(BUILD)/facts.txt $(BUILD)/objects.txt: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" > $@
+
+-include $(patsubst %.o,%.d,$(LIBRARY) $(call objects,$(TESTS)) $(PROGRAMS:%=$(BUILD)/%.o))
