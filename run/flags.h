@@ -1,0 +1,48 @@
+// flags -- one row per flag: its names, the variable it sets, its range and its sentence of help.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace gradus {
+
+using FlagTarget = std::variant<bool*, int32_t*, int64_t*, uint64_t*, double*, std::string*>;
+
+enum class FlagUse {
+    recipe,   // decides what is computed: in config.toml, and fixed once a run has begun
+    machine,  // where and how often: in config.toml, may change on --resume
+    call,     // this call only
+};
+
+struct Flag {
+    std::string section;  // heading in the help and in the run header
+    std::string names;    // "--weight-decay,--wd": the first long name is the flag's name
+    FlagTarget target;
+    std::string help;
+    FlagUse use = FlagUse::recipe;
+    bool common = false;  // on the short help page
+    // Numbers: inclusive range; `above` excludes the lower end.
+    double min = 0, max = 0;
+    bool above = false;
+    // Texts: the values allowed; empty: any.
+    std::vector<std::string> choices = {};
+
+    std::string name() const;  // without the dashes: "weight-decay"
+    std::vector<std::string> all_names() const;
+    bool is_switch() const { return std::holds_alternative<bool*>(target); }
+};
+
+// Reads `text` into the flag's variable. Throws Error(usage): name, rule, what came.
+void set_flag(const Flag& flag, const std::string& text);
+
+// The value as --name=VALUE takes it; numbers round-trip.
+std::string flag_text(const Flag& flag);
+// The value as JSON and as TOML spell it (texts quoted; numbers and booleans bare).
+std::string flag_literal(const Flag& flag);
+
+// The help page; `everything` adds the flags that are not common.
+std::string help_text(const std::string& usage, const std::vector<Flag>& flags, bool everything);
+
+}  // namespace gradus

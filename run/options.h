@@ -1,0 +1,110 @@
+// options -- what a user may ask of the programs. One table of flags is the parser, the help page,
+// the run header, run.json and config.toml; this struct holds the values and their defaults.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "run/flags.h"
+
+namespace gradus {
+
+// ./train. Empty or 0 means "left open" where the comment says so.
+struct Options {
+    // network
+    std::string model = "resnet18";
+    std::string stem = "auto";
+    int image_size = 0;   // 0: as the data set
+    int num_classes = 0;  // 0: as the data set
+    std::string weights;  // empty: train the float network first
+
+    // quantization
+    std::string algo = "lsq";
+    std::string hardware = "onnxruntime";
+    std::string simulate = "exact";
+    int bits = 4;
+    int weight_bits = 0;      // resolved by the parser: --weight-bits, else --bits
+    int activation_bits = 0;  // resolved by the parser: --activation-bits, else --bits
+    std::string bn_fold = "auto";
+    int calibration_images = 512;
+
+    // data
+    std::string dataset = "auto";
+    std::string data_path;
+
+    // training
+    int epochs = 4;        // quantized
+    int float_epochs = 6;  // before them, in float
+    int batch_size = 128;
+    double lr = 0.01;       // peak of the quantized phase
+    double float_lr = 0.1;  // peak of the float phase
+    double momentum = 0.9;
+    double weight_decay = 5e-4;
+    double warmup_epochs = 0.5;
+    double label_smoothing = 0.0;
+    std::string opt = "sgd";
+    bool nesterov = true;
+    int64_t max_steps = 0;  // per phase; 0: no limit
+    uint64_t seed = 1;
+
+    // machine and bookkeeping
+    int threads = 0;  // 0: every core
+    std::string device = "auto";
+    int log_interval = 50;  // steps
+    int save_every = 200;   // steps; 0: only after each epoch
+
+    // this call only; never part of config.toml
+    std::string output;  // empty: runs/<time>-<model>-<algo>-<hardware>
+    std::string resume;  // the parser replaces "auto" by the folder it found
+    std::string config;
+    bool summary = false;
+    bool json = false;
+    bool dry_run = false;
+    bool quiet = false;
+    bool no_progress = false;
+    bool list_models = false;
+    bool list_algos = false;
+    bool list_hardware = false;
+
+    std::string answer;  // not empty: print it and end with 0 (--help, --help-all, --version)
+};
+
+// ./bench
+struct BenchOptions {
+    bool step = false;
+    std::string model = "resnet18";
+    std::string stem = "small";
+    int image_size = 32;
+    int batch_size = 128;
+    std::string algo = "none";
+    std::string hardware = "onnxruntime";
+    int bits = 4;
+    int threads = 0;  // 0: every core
+    int steps = 20;
+    int warmup = 3;
+    bool json = false;
+
+    std::string answer;  // as above
+};
+
+// Defaults, then the file of --config (or the config.toml of the run that --resume names), then the
+// command line. Throws Error(usage) in one line. With --resume, `output` is the resumed folder, and
+// a flag that would change what the run computes is refused.
+Options parse_train(int argc, const char* const* argv);
+BenchOptions parse_bench(int argc, const char* const* argv);
+
+// The tables, bound to the given values.
+std::vector<Flag> train_flags(Options& options);
+std::vector<Flag> bench_flags(BenchOptions& options);
+
+std::string options_json(const Options& options);  // one object, every option, numbers as numbers
+std::string config_toml(const Options& options);   // read again by --config
+std::vector<std::string> header_lines(const Options& options);
+
+// MQBench's numbers of the folding strategies: -1 none, 0 merge, 1 freeze, 2 naive, 3 whitepaper,
+// 4 torch. `row_default` is what the hardware's row says and what "auto" means; any other strategy
+// is refused with Error(usage).
+int resolve_bn_fold(const Options& options, int row_default);
+
+}  // namespace gradus

@@ -1,0 +1,69 @@
+// run_folder -- the folder that says everything about a run.
+//
+//   run.json      every option, version, build, machine, seed, hashes of the data
+//   config.toml   the same recipe again: ./train --config DIR/config.toml
+//   metrics.csv, metrics.jsonl, result.json, and the checkpoints (their writer names them)
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "run/metrics.h"
+#include "run/options.h"
+#include "run/result.h"
+
+namespace gradus {
+
+// What is known only after parsing. Fill it as the run learns it, then write_run_json again.
+struct RunFacts {
+    std::vector<std::string> command;  // argv
+    std::string dataset;               // the one that "auto" became
+    std::string stem;                  // the one that "auto" became
+    int image_size = 0;
+    int num_classes = 0;
+    int bn_fold = -1;
+    int threads = 0;
+    std::string device;
+    int64_t train_images = 0;
+    int64_t test_images = 0;
+    std::vector<std::pair<std::string, std::string>> data_sha256;  // file, hash
+    std::optional<int64_t> parameters;
+    std::optional<int64_t> float_nodes;
+};
+
+class RunFolder {
+  public:
+    // Makes the folder (--output, or runs/<time>-<model>-<algo>-<hardware> with the link
+    // runs/latest) and writes config.toml; with options.resume, opens that run again.
+    // Error(usage): the folder holds another run, or is in use by a running one;
+    // Error(runtime): it cannot be written.
+    explicit RunFolder(const Options& options);
+    ~RunFolder();
+    RunFolder(const RunFolder&) = delete;
+    RunFolder& operator=(const RunFolder&) = delete;
+
+    const std::string& path() const { return path_; }
+    std::string file(const std::string& name) const { return path_ + "/" + name; }
+    bool resumed() const { return resumed_; }
+    std::string resume_command() const;  // ./train --resume DIR
+
+    Metrics& metrics() { return metrics_; }
+    void write_run_json(const Options& options, const RunFacts& facts);
+    void write_result(const Result& result);  // its presence marks the run as finished
+
+  private:
+    std::string path_;
+    std::string started_;
+    bool resumed_ = false;
+    int lock_ = -1;
+    Metrics metrics_;
+};
+
+// The newest run below `root` that has a config.toml, no result.json and no running process; empty
+// when there is none.
+std::string find_unfinished_run(const std::string& root);
+
+}  // namespace gradus
