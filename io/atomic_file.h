@@ -1,0 +1,37 @@
+// atomic_file -- replaces a file by new content, or leaves it as it was; nothing in between.
+//
+// The content goes to a temporary file in the same folder, is synced to the disk, and is renamed
+// over the target; then the folder is synced (Pillai et al., OSDI 2014: both syncs are needed).
+// A program that dies on the way leaves at most "<path>.tmp.<pid>" behind.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace gradus {
+
+// Every failure is ErrorKind::runtime, one line with the path, the system's reason and a remedy.
+class AtomicFile {
+  public:
+    explicit AtomicFile(const std::string& path);
+    // Without commit() the temporary file is removed and the target keeps its old content.
+    ~AtomicFile();
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    void write(const void* bytes, size_t count);
+    // From here on `path` has the new content, also after a loss of power.
+    void commit();
+
+  private:
+    void close_descriptor();
+
+    std::string path_;
+    std::string temporary_;
+    int descriptor_ = -1;
+};
+
+void write_file_atomically(const std::string& path, std::string_view content);
+
+}  // namespace gradus

@@ -1,0 +1,45 @@
+// input_file -- a file read from front to back, whose size is known before anything is read.
+//
+// Every error is ErrorKind::data, one line: "<format>: <path>: <what is wrong>; <what to do>".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "tensor/check.h"
+
+namespace gradus {
+
+class InputFile {
+  public:
+    // `format` names the reader in messages. The path must be a regular file.
+    InputFile(std::string format, std::string path);
+    ~InputFile();
+    InputFile(const InputFile&) = delete;
+    InputFile& operator=(const InputFile&) = delete;
+
+    uint64_t size() const { return size_; }
+    uint64_t remaining() const { return size_ - position_; }
+
+    // The next `bytes` bytes; `what` names them in the message when the file ends before.
+    void read(void* to, size_t bytes, const char* what);
+
+    template <class... Parts>
+    [[noreturn]] void corrupt(const Parts&... parts) const {
+        fail(ErrorKind::data, format_, ": ", path_, ": ", parts...);
+    }
+    template <class... Parts>
+    void require(bool ok, const Parts&... parts) const {
+        if (!ok) corrupt(parts...);
+    }
+
+  private:
+    std::string format_;
+    std::string path_;
+    int descriptor_ = -1;
+    uint64_t size_ = 0;
+    uint64_t position_ = 0;
+};
+
+}  // namespace gradus

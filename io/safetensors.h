@@ -1,0 +1,40 @@
+// safetensors -- named tensors in one file, in the format of huggingface/safetensors.
+//
+// Layout: u64 length of the header, the header in JSON, then the tensors' bytes, row-major and
+// little endian. Written as the reference does: widest dtype first, then by name, the header padded
+// with spaces to a multiple of 8; the same tensors and metadata give the same bytes.
+//
+// Any reader of the format reads these files. Two entries of __metadata__ are ours: "writer", and
+// "sha256", a digest over tensors and metadata. A file with our "writer" must have a right digest:
+// so every change of a single bit is found. Files of other writers are read without one.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "tensor/tensor.h"
+
+namespace gradus {
+
+struct SafetensorsFile {
+    std::map<std::string, Tensor> tensors;
+    std::map<std::string, std::string> metadata;  // without "writer" and "sha256"
+};
+
+// Replaces the file atomically; failures are those of AtomicFile. Names "__metadata__" of a tensor,
+// "writer" and "sha256" of a metadata entry are refused.
+void save_safetensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
+                      const std::map<std::string, std::string>& metadata = {});
+
+// Strict: header at most 100 MB, no duplicate keys, known dtypes, offsets that tile the buffer to
+// the end of the file. Anything else is one line of ErrorKind::data that names file and reason,
+// before memory is asked for.
+SafetensorsFile load_safetensors(const std::string& path);
+
+// SHA-256 over the tensors in the order of their names, bytewise; for each, with every integer
+// as 8 bytes, little endian:
+//     length of the name, name, length of the dtype's name, dtype's name ("F32"),
+//     rank, extents, the elements' bytes (row-major, little endian)
+std::string tensors_sha256(const std::map<std::string, Tensor>& tensors);
+
+}  // namespace gradus
