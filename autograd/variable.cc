@@ -16,9 +16,13 @@ Variable::Variable(Tensor value, bool requires_grad) : value_(std::move(value)) 
 
 Variable::Variable(Exact value) : exact_(std::make_shared<const Exact>(std::move(value))) {}
 
-const Shape& Variable::shape() const { return exact_ ? exact_->shape() : value_.shape(); }
+const Shape& Variable::shape() const {
+    return exact_ ? exact_->shape() : value_.shape();
+}
 
-Tensor Variable::data() const { return exact_ ? dequantize(*exact_) : value_; }
+Tensor Variable::data() const {
+    return exact_ ? dequantize(*exact_) : value_;
+}
 
 const Tensor& Variable::grad() const {
     check(tape_ != nullptr, "grad: this variable does not require a gradient");
