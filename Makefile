@@ -111,7 +111,7 @@ $(PROGRAMS): %: $(BUILD)/%
 	@ln -sfn $< $@
 
 test: $(BUILD)/tests $(PROGRAMS:%=$(BUILD)/%)  ## build and run the tests (ARGS="--run_test=relu" runs some)
-	@OPENBLAS_NUM_THREADS=1 $(BUILD)/tests $(ARGS)
+	@BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/tests $(ARGS)
 
 check: $(PROGRAMS)  ## format, one-way layers, documentation compiles, flags in the texts exist
 	@scripts/check_format.sh

@@ -1,0 +1,81 @@
+#!/bin/sh
+# Installs the Debian packages that Gradus builds with. This is the one list of them.
+#
+#   scripts/setup.sh             what make, make test and make check need
+#   scripts/setup.sh --oracles   also PyTorch (Debian's) for scripts/bench_torch.py and the golden
+#                                vectors, and .oracles/, a virtual environment with current peers
+set -eu
+cd "$(dirname "$0")/.."
+
+packages="
+g++ make git ca-certificates
+libopenblas-dev
+libstb-dev
+libboost-test-dev
+zlib1g-dev
+libcli11-dev
+nlohmann-json3-dev
+libonnx-dev libonnx-testdata libprotobuf-dev protobuf-compiler
+dataset-fashion-mnist
+clang-format python3
+"
+oracle_packages="python3-torch python3-numpy python3-venv"
+
+oracles=no
+case "${1:-}" in
+    "") ;;
+    --oracles) oracles=yes; packages="$packages $oracle_packages" ;;
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "setup.sh: unknown argument $1; there is only --oracles" >&2; exit 2 ;;
+esac
+
+installed() {
+    dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
+install_packages() {
+    missing=
+    for package in $packages; do
+        installed "$package" || missing="$missing $package"
+    done
+    if [ -z "$missing" ]; then
+        echo "setup: all Debian packages are installed"
+        return
+    fi
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "setup.sh: root is needed to install$missing; run it as root or install sudo" >&2
+            exit 1
+        }
+        as_root=sudo
+    fi
+    echo "setup: installing$missing"
+    $as_root apt-get -q update >/dev/null
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q install -y --no-install-recommends $missing >/dev/null
+    echo "setup: done"
+}
+
+# Current PyTorch, onnxruntime and onnx. The CPU wheel is the smaller one; where its index cannot be
+# reached the ordinary wheel serves.
+install_oracles() {
+    if .oracles/bin/python -c 'import torch, onnxruntime, onnx' 2>/dev/null; then
+        echo "setup: .oracles is complete"
+        return
+    fi
+    echo "setup: making .oracles (torch, onnxruntime, onnx from PyPI)"
+    python3 -m venv .oracles
+    pip=".oracles/bin/python -m pip install -q --disable-pip-version-check"
+    $pip --index-url https://download.pytorch.org/whl/cpu torch 2>/dev/null || $pip torch
+    $pip numpy onnxruntime onnx
+    echo "setup: done"
+}
+
+command -v dpkg-query >/dev/null || {
+    echo "setup.sh: this is no Debian system; install the equivalents of:" $packages >&2
+    exit 1
+}
+install_packages
+[ "$oracles" = no ] || install_oracles
