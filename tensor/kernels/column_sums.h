@@ -1,0 +1,69 @@
+// column_sums -- per-channel sums over the rows of [rows, channels], fast and of one fixed shape.
+//
+// Every channel is summed alone: float over row_block rows in their order, double over those
+// blocks, then over the chunks that column_chunk_rows cuts from the extents. So the bits depend
+// neither on the threads nor on the width of the vectors.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "tensor/parallel.h"
+
+namespace gradus {
+
+// Rows of one chunk: about 32,768 elements, so that a chunk fits the second cache.
+inline int64_t column_chunk_rows(int64_t channels) {
+    return std::max<int64_t>(16, (int64_t{1} << 15) / std::max<int64_t>(1, channels));
+}
+
+// sums[k * channels + c] += term(r, c)[k] for the rows [begin, end). Term: (r, c) -> array<float,
+// K>.
+template <int K, int lanes, class Term>
+inline void add_column_block(int64_t begin, int64_t end, int64_t c, int64_t channels,
+                             const Term& term, double* sums) {
+    float part[K][lanes] = {};
+    for (int64_t r = begin; r < end; ++r) {
+        for (int j = 0; j < lanes; ++j) {
+            const std::array<float, K> value = term(r, c + j);
+            for (int k = 0; k < K; ++k) part[k][j] += value[k];
+        }
+    }
+    for (int k = 0; k < K; ++k) {
+        for (int j = 0; j < lanes; ++j) sums[k * channels + c + j] += part[k][j];
+    }
+}
+
+template <int K, class Term>
+void add_columns(int64_t begin, int64_t end, int64_t channels, const Term& term, double* sums) {
+    constexpr int64_t row_block = 16;
+    for (int64_t r = begin; r < end; r += row_block) {
+        const int64_t stop = std::min(end, r + row_block);
+        int64_t c = 0;
+        for (; c + 32 <= channels; c += 32) {
+            add_column_block<K, 32>(r, stop, c, channels, term, sums);
+        }
+        for (; c + 8 <= channels; c += 8) add_column_block<K, 8>(r, stop, c, channels, term, sums);
+        for (; c < channels; ++c) add_column_block<K, 1>(r, stop, c, channels, term, sums);
+    }
+}
+
+// The sums over all rows, [K][channels], in parallel over the chunks.
+template <int K, class Term>
+std::vector<double> column_sums(int64_t rows, int64_t channels, const Term& term) {
+    const int64_t chunk = column_chunk_rows(channels);
+    const int64_t chunks = (rows + chunk - 1) / chunk;
+    std::vector<double> partial(chunks * K * channels);
+    parallel_chunks(rows, chunk, [&](int64_t begin, int64_t end) {
+        add_columns<K>(begin, end, channels, term, &partial[begin / chunk * K * channels]);
+    });
+    std::vector<double> sums(K * channels);
+    for (int64_t i = 0; i < chunks; ++i) {
+        for (int64_t j = 0; j < K * channels; ++j) sums[j] += partial[i * K * channels + j];
+    }
+    return sums;
+}
+
+}  // namespace gradus
