@@ -1,0 +1,23 @@
+// augment -- random shifts and mirror images of 8-bit images.
+//
+// What happens to a sample is a function of the generator alone. The loader keys it by seed, epoch
+// and sample index, so it depends on no batch, worker or order.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/rng.h"
+#include "tensor/shape.h"
+
+namespace gradus {
+
+struct Augmentation {
+    int64_t crop_padding = 0;  // pad each side by this many black pixels, then crop at random
+    bool flip = false;         // mirror left and right, one time in two
+};
+
+// from, to: [H, W, C] bytes, not overlapping.
+void augment(const Augmentation& augmentation, const Rng& rng, const Shape& shape,
+             const uint8_t* from, uint8_t* to);
+
+}  // namespace gradus

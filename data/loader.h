@@ -1,0 +1,80 @@
+// loader -- batches of a data set, prepared ahead by one background thread.
+//
+//     Loader loader(data.train, {.batch_size = 128, .shuffle = true, .drop_last = true}, rng);
+//     loader.start(epoch);
+//     while (std::optional<Batch> batch = loader.next()) step(*batch);
+//
+// The order of an epoch is a permutation keyed by (rng, epoch), augmentation is keyed by (rng,
+// epoch, sample): the same batches for any prefetch depth, and when an epoch is begun in its
+// middle.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "tensor/rng.h"
+#include "tensor/tensor.h"
+
+namespace gradus {
+
+struct Batch {
+    Tensor images;                 // [N, H, W, C] F32, normalised (see dataset.h)
+    Tensor labels;                 // [N] I64
+    std::vector<int64_t> indices;  // of the samples in the data set
+    int64_t number = 0;            // of this batch in its epoch
+};
+
+struct LoaderOptions {
+    int64_t batch_size = 128;
+    bool shuffle = false;    // else in the data set's order
+    bool drop_last = false;  // leave out a last batch that is not full
+    Augmentation augmentation;
+    int64_t prefetch = 4;  // batches ready ahead, at most
+};
+
+class Loader {
+  public:
+    Loader(DatasetPtr dataset, LoaderOptions options, Rng rng = Rng(0));
+    ~Loader();
+    Loader(const Loader&) = delete;
+    Loader& operator=(const Loader&) = delete;
+
+    // Batches in an epoch.
+    int64_t batches() const;
+    const Dataset& dataset() const { return *dataset_; }
+
+    // Begins an epoch at one of its batches; an epoch in progress is given up.
+    void start(int64_t epoch, int64_t first_batch = 0);
+    // The next batch, or nothing after the last one. An exception of the background thread is
+    // thrown here, once; then the epoch is over.
+    std::optional<Batch> next();
+
+  private:
+    void stop();
+    void work(int64_t epoch, int64_t first_batch);
+    Batch make_batch(int64_t epoch, int64_t number, const std::vector<int64_t>& order) const;
+    void fill_image(int64_t index, const Rng& rng, uint8_t* pixels, uint8_t* scratch) const;
+
+    DatasetPtr dataset_;
+    LoaderOptions options_;
+    Rng rng_;
+    std::vector<float> normalised_;  // [C, 256]: the float view of each byte
+
+    std::thread worker_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Batch> ready_;   // guarded by mutex_, as the rest
+    bool finished_ = true;      // the worker will add no more
+    bool stopping_ = false;     // the worker shall return
+    std::exception_ptr error_;  // what ended the worker
+};
+
+}  // namespace gradus

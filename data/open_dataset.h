@@ -1,0 +1,32 @@
+// open_dataset -- from a data set's name to its training and test images.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace gradus {
+
+struct DatasetOptions {
+    std::string name = "auto";  // one of dataset_names()
+    std::string path;           // folder of the files; empty: where the system keeps them
+    int64_t image_size = 0;     // height and width; 0: as the data set has them
+    std::string system_path =
+        "/usr/share/datasets/fashion-mnist";  // Debian's dataset-fashion-mnist
+};
+
+struct DataSplits {
+    DatasetPtr train;
+    DatasetPtr test;
+    std::string announcement;  // one line: what was opened, from where, how many, and why
+};
+
+// auto, fashion-mnist, mnist, synthetic
+const std::vector<std::string>& dataset_names();
+
+// auto: the files in `path`, else the system's Fashion-MNIST, else the synthetic images.
+// Errors: usage for a wrong name or size; data for missing, truncated or corrupt files.
+DataSplits open_dataset(const DatasetOptions& options);
+
+}  // namespace gradus
