@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""What the texts show is true: every C++ block compiles, every flag exists, every link leads
+somewhere, and the help page and the parser know the same flags.
+
+A block of ```cpp is compiled as it stands if it has an #include. Otherwise its first line says what
+it needs; "in a function" wraps it into one:
+
+    // needs nn/builder.h, autograd/ops.h
+    // in a function; needs nn/builder.h
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+PROGRAMS = ["train", "bench"]
+
+
+def texts():
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+                            cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [ROOT / name for name in sorted(set(listed)) if (ROOT / name).exists()]
+
+
+def blocks(path):
+    """(language, first line's number, text) of each fenced block."""
+    language, begin, lines = None, 0, []
+    for number, line in enumerate(path.read_text().split("\n"), 1):
+        fence = re.match(r"\s*```(\S*)", line)
+        if not fence:
+            lines.append(line)
+        elif language is None:
+            language, begin, lines = fence.group(1), number + 1, []
+        else:
+            yield language, begin, "\n".join(lines)
+            language = None
+
+
+def place(path, number):
+    return f"{path.relative_to(ROOT)}:{number}"
+
+
+def translation_unit(text, where):
+    """The block as a file that the compiler takes, or None if it does not say what it needs."""
+    name, number = where.rsplit(":", 1)
+    line = f'#line {number} "{name}"\n'
+    if "#include" in text:
+        return line + text + "\n"
+    head = re.match(r"//( in a function;)? needs ([\w./, ]+)\n", text)
+    if not head:
+        return None
+    includes = "".join(f'#include "{h.strip()}"\n' for h in head.group(2).split(","))
+    body = f"void shown() {{\n{line}{text}\n}}" if head.group(1) else line + text
+    return f"{includes}namespace gradus {{\n{body}\n}}\n"
+
+
+def check_cpp(path):
+    for language, number, text in blocks(path):
+        if language not in ("cpp", "c++"):
+            continue
+        where = place(path, number)
+        unit = translation_unit(text, where)
+        if unit is None:
+            yield where, None, 'a cpp block has an #include or begins with "// needs <header>"'
+            continue
+        with tempfile.NamedTemporaryFile("w", suffix=".cc") as file:
+            file.write(unit)
+            file.flush()
+            compiler = os.environ.get("CXX", "g++").split()
+            result = subprocess.run(
+                [*compiler, "-std=c++20", "-march=x86-64-v3", "-fopenmp", "-fsyntax-only", "-Wall",
+                 "-I", str(ROOT), *include_third_party(), file.name],
+                capture_output=True, text=True)
+        yield where, text, result.stderr.strip() if result.returncode else None
+
+
+def include_third_party():
+    folder = ROOT / "third_party/include"
+    return ["-isystem", str(folder)] if folder.exists() else []
+
+
+def run_program(program, *arguments):
+    return subprocess.run([str(ROOT / program), *arguments], capture_output=True, text=True,
+                          timeout=60)
+
+
+def flags_of(program):
+    return set(FLAG.findall(run_program(program, "--help-all").stdout))
+
+
+def other_known_flags():
+    """Flags of the scripts and of the tools that Makefile and scripts call."""
+    known = set()
+    for path in [ROOT / "Makefile", ROOT / ".ci/run", *sorted((ROOT / "scripts").iterdir())]:
+        if path.is_file():
+            known |= set(FLAG.findall(path.read_text()))
+    return known
+
+
+def check_flags(path, help_flags, known):
+    text = path.read_text()
+    for number, line in enumerate(text.split("\n"), 1):
+        for flag in FLAG.findall(line):
+            if flag not in known:
+                yield place(path, number), f"{flag} is a flag of no program and no script here"
+    for language, begin, block in blocks(path):
+        if language not in ("sh", "bash", "console", "shell"):
+            continue
+        for offset, line in enumerate(block.replace("\\\n", " ").split("\n")):
+            for command in re.findall(r"(?:^|[;&|$]\s*)\./(\w+)([^;&|#]*)", line):
+                program, arguments = command
+                for flag in FLAG.findall(arguments) if program in help_flags else []:
+                    if flag not in help_flags[program]:
+                        yield place(path, begin + offset), f"./{program} has no flag {flag}"
+
+
+def check_links(path):
+    for number, line in enumerate(path.read_text().split("\n"), 1):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
+            if "://" not in target and not (path.parent / target).exists():
+                yield place(path, number), f"the link to {target} leads nowhere"
+
+
+def check_parser(program, flags):
+    """Each flag of the help page is known to the parser. The trailing --help keeps a flag that
+    needs no value from starting anything."""
+    for flag in sorted(flags):
+        result = run_program(program, flag, "--help")
+        if re.search(r"unknown|unexpected|not expected", result.stderr + result.stdout.split("\n")[0]):
+            yield f"./{program}", f"the help page shows {flag}, the parser refuses it"
+
+
+def main():
+    problems, compiled = [], 0
+    programs = [p for p in PROGRAMS if (ROOT / p).exists()]
+    help_flags = {p: flags_of(p) for p in programs}
+    known = other_known_flags().union(*help_flags.values())
+    paths = texts()
+    for path in paths:
+        for where, text, error in check_cpp(path):
+            compiled += text is not None
+            problems += [(where, error)] if error else []
+        problems += check_flags(path, help_flags, known)
+        problems += check_links(path)
+    for program, flags in help_flags.items():
+        problems += [] if flags else [(f"./{program}", "--help-all shows no flag")]
+        problems += check_parser(program, flags)
+    for where, what in problems:
+        print(f"{where}: {what}", file=sys.stderr)
+    if problems:
+        print(f"check_docs: FAILED, {len(problems)} places", file=sys.stderr)
+        return 1
+    print(f"check: documentation {len(paths)} texts: {compiled} C++ blocks compile, flags and links "
+          "exist")
+    print("check: help          " + "; ".join(
+        f"./{p}: the parser knows all {len(f)} flags of --help-all" for p, f in help_flags.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
