@@ -1,0 +1,56 @@
+#include "tensor/kernels/axis_scale.h"
+
+#include "autograd/ops.h"
+#include "autograd/ops/saved.h"
+
+namespace gradus {
+
+namespace {
+
+AxisShape axis_shape(const char* op, const Shape& x, const Shape& factor, int axis) {
+    const int at = axis < 0 ? axis + x.rank() : axis;
+    check(at >= 0 && at < x.rank() && factor.numel() == x[at], op, ": factor ", factor,
+          " does not fit axis ", axis, " of ", x);
+    AxisShape shape{1, x[at], 1};
+    for (int a = 0; a < at; ++a) shape.outer *= x[a];
+    for (int a = at + 1; a < x.rank(); ++a) shape.inner *= x[a];
+    return shape;
+}
+
+Tensor scaled(const AxisShape& shape, const Tensor& x, const Tensor& f, bool divide) {
+    Tensor y = Tensor::empty(x.shape(), DType::F32, x.device());
+    axis_scale_forward(x.device(), shape, x.data<float>(), f.data<float>(), divide,
+                       y.data<float>());
+    return y;
+}
+
+Variable scale_axis(const char* op, const Variable& x, const Variable& factor, int axis,
+                    bool divide) {
+    const Tensor f = factor.data();
+    const AxisShape shape = axis_shape(op, x.shape(), f.shape(), axis);
+    return record(op, Variable(scaled(shape, x.data(), f, divide)), {x, factor},
+                  [=, x = saved_value(x), want_dx = x.requires_grad(),
+                   want_df = factor.requires_grad()](const Tensor& dy) -> Grads {
+                      Tensor df;
+                      if (want_df) {
+                          const Tensor value = x.data();
+                          df = Tensor::empty(f.shape(), DType::F32, f.device());
+                          axis_scale_factor_gradient(f.device(), shape, value.data<float>(),
+                                                     f.data<float>(), divide, dy.data<float>(),
+                                                     df.data<float>());
+                      }
+                      return {want_dx ? scaled(shape, dy, f, divide) : Tensor(), df};
+                  });
+}
+
+}  // namespace
+
+Variable multiply_axis(const Variable& x, const Variable& factor, int axis) {
+    return scale_axis("multiply_axis", x, factor, axis, false);
+}
+
+Variable divide_axis(const Variable& x, const Variable& factor, int axis) {
+    return scale_axis("divide_axis", x, factor, axis, true);
+}
+
+}  // namespace gradus
