@@ -35,8 +35,8 @@ bool covers(int kind, int u, int v, int r) {
     const int side = std::max(across, along);
     const int64_t distance2 = int64_t{u} * u + int64_t{v} * v, r2 = int64_t{r} * r;
     const bool in_square = 8 * side < 7 * r;
-    const int bar_u = 5 * (8 * u + 7 * r) / (14 * r);  // 0 to 4 across the square
-    const int bar_v = 5 * (8 * v + 7 * r) / (14 * r);
+    // Which of the five bars across the square.
+    const auto bar = [r](int w) { return 5 * (8 * w + 7 * r) / (14 * r); };
     switch (kind) {
         case disc:
             return distance2 < r2;
@@ -51,11 +51,11 @@ bool covers(int kind, int u, int v, int r) {
         case plus:
             return side < r && 3 * std::min(across, along) < r;
         case rows:
-            return in_square && bar_v % 2 == 0;
+            return in_square && bar(v) % 2 == 0;
         case columns:
-            return in_square && bar_u % 2 == 0;
+            return in_square && bar(u) % 2 == 0;
         case checker:
-            return in_square && (bar_u + bar_v) % 2 == 0;
+            return in_square && (bar(u) + bar(v)) % 2 == 0;
         default:
             return in_square && 3 * std::abs(across - along) < r;
     }
@@ -76,6 +76,17 @@ std::vector<int> draw_shade(Draws& draws, const std::vector<int>& ground, int co
         shade.push_back(pick < darker ? pick : base + contrast + pick - darker);
     }
     return shade;
+}
+
+// How many of the 2 x 2 points of pixel (x, y) of a size x size image the figure covers.
+int coverage(const Figure& figure, int x, int y, int size) {
+    int count = 0;
+    for (int point = 0; point < 4; ++point) {
+        const int u = (4 * x + 2 * (point % 2) + 1) * kCanvas / (4 * size) - figure.x;
+        const int v = (4 * y + 2 * (point / 2) + 1) * kCanvas / (4 * size) - figure.y;
+        count += covers(figure.kind, u, v, figure.radius);
+    }
+    return count;
 }
 
 // An image in the making: size x size x channels values, not yet clamped to bytes.
