@@ -1,0 +1,46 @@
+// builder -- layers as torchvision spells them, added to a graph one call each.
+#pragma once
+
+#include <string>
+
+#include "nn/graph.h"
+#include "tensor/kernels/conv2d_shape.h"
+#include "tensor/rng.h"
+
+namespace gradus {
+
+// Weights are drawn per tensor from rng.split(name): a layer's numbers do not depend on the others.
+class GraphBuilder {
+  public:
+    GraphBuilder(const Shape& sample_shape, const Rng& rng);
+
+    // Each returns the id of its node; `x` is the node it reads.
+    int input() const { return input_; }
+    int conv2d(const std::string& name, int x, int64_t in, int64_t out, int64_t kernel,
+               const Conv2dAttrs& attrs);  // no bias: batch norm follows
+    int batch_norm(const std::string& name, int x, int64_t channels, float eps = 1e-5f);
+    int linear(const std::string& name, int x, int64_t in, int64_t out);
+    int relu(const std::string& name, int x);
+    int relu6(const std::string& name, int x);
+    int add(const std::string& name, int a, int b);
+    int max_pool2d(const std::string& name, int x, const PoolAttrs& attrs);
+    int global_average_pool(const std::string& name, int x);
+    int flatten(const std::string& name, int x);
+    int dropout(const std::string& name, int x, double p);
+
+    // The finished graph, whose output is `output`.
+    Graph finish(int output);
+
+  private:
+    int parameter(const std::string& name, Tensor value, bool trainable = true);
+
+    Graph graph_;
+    Rng rng_;
+    int input_;
+};
+
+// A square window with equal padding on all sides.
+Conv2dAttrs square_conv(int64_t stride, int64_t pad, int64_t groups = 1);
+PoolAttrs square_pool(int64_t kernel, int64_t stride, int64_t pad);
+
+}  // namespace gradus

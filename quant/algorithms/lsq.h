@@ -1,0 +1,40 @@
+// lsq -- learned step size quantization, the gradient kernel.
+// source     Esser et al., ICLR 2020 (arXiv 1902.08153); MQBench's variant: the mask is on the
+//            rounded code, the zero point is learned too
+//
+//   x~ = rne(x/s) + z          in: qmin <= x~ <= qmax
+//   dx = dy [in]
+//   ds = sum dy { rne(x/s) - x/s if in;  qmin - z below;  qmax - z above }
+//   dz = sum dy { 0 if in;  -s else }
+//
+// shapes     x, dy, dx [outer, channels, inner]; ds, dz [channels], without the gradient scale
+// exactness  dx exact; ds, dz rounded: float sums of 512 terms in 16 lanes, then double
+// tests      tests/lsq_test.cc
+#pragma once
+
+#include "quant/quantize_codes.h"
+
+namespace gradus {
+
+template <class T>
+struct LsqTerms {
+    T dx, ds, dz;
+};
+
+// One element's share of the three gradients.
+template <class T>
+HOST_DEVICE inline LsqTerms<T> lsq_terms(T x, T dy, T s, T z, T qmin, T qmax) {
+    const T v = x / s;
+    const T rounded = round_half_even(v);
+    const T code = rounded + z;
+    if (code < qmin) return {T(0), dy * (qmin - z), -dy * s};
+    if (code > qmax) return {T(0), dy * (qmax - z), -dy * s};
+    return {dy, dy * (rounded - v), T(0)};
+}
+
+// dz may be null: the zero point does not learn.
+extern Kernel<void(const float* x, const float* dy, const ChannelLayout& layout, const float* scale,
+                   const CodeRange& range, float* dx, float* ds, float* dz)>
+    lsq_backward;
+
+}  // namespace gradus

@@ -1,0 +1,95 @@
+// The operators that round: quantize, quantize_bias, requantize_average. Their rows join the
+// operator table; each is a straight-through node of the tape.
+#include "nn/operators.h"
+
+#include "quant/numerics.h"
+#include "quant/observers.h"
+#include "quant/quantizer.h"
+#include "quant/requantize_exact.h"
+#include "tensor/parallel.h"
+
+namespace gradus {
+
+namespace {
+
+using Inputs = std::vector<Variable>;
+
+Quantizer& quantizer_of(const Node& node) {
+    auto* quantizer = dynamic_cast<Quantizer*>(node.payload.get());
+    check(quantizer != nullptr, node.name, ": this node needs a quantizer");
+    return *quantizer;
+}
+
+Variable on_grid(const Quantizer& q, Affine codes) {
+    if (q.simulate == Simulate::qdq) return Variable(dequantize(codes));
+    return Variable(Exact{{std::move(codes)}});
+}
+
+// Adaptive sign is decided with the first values, and stays (MQBench 1.2).
+void observe(Quantizer& q, const Tensor& x) {
+    if (q.adaptive_sign) q.format.is_signed = observe_range(x, -1).min.data<float>()[0] < 0.0f;
+    q.algorithm->initialise(q, x);
+}
+
+// inputs: x, then the quantizer's parameters.
+Variable run_quantize(const OpContext& context, const Inputs& in) {
+    Quantizer& q = quantizer_of(context.node);
+    const Variable& x = in[0];
+    if (q.observing) observe(q, x.data());
+    q.algorithm->project(q);
+    const Grid grid = q.algorithm->grid(q);
+    const bool by_rule = x.exact() && has_rule(*q.hardware, *x.exact());
+    Affine codes = by_rule ? requantize(*q.hardware, *x.exact(), grid, q.format)
+                           : quantize_to_grid(x.data(), grid, q.format);
+    // The tape keeps a float input, or the codes that an exact one is made of.
+    Variable value = x.exact() ? Variable(*x.exact()) : Variable(x.data());
+    return record("quantize", on_grid(q, std::move(codes)), in,
+                  [payload = context.node.payload, &q, grid, value](const Tensor& dy) -> Grads {
+                      QuantizerGrads grads = q.algorithm->backward(q, grid, value.data(), dy);
+                      Grads result{grads.dx};
+                      for (Tensor& d : grads.parameters) result.push_back(std::move(d));
+                      return result;
+                  });
+}
+
+// inputs: bias [O], quantized weight. The accumulator's scale is f32(s_x s_w[c]), s_x that of the
+// activation quantizer behind the payload. With float weights (qdq) the bias stays as it is.
+Variable run_quantize_bias(const OpContext& context, const Inputs& in) {
+    const Quantizer& q = quantizer_of(context.node);
+    const Exact* weight = in[1].exact();
+    if (!weight) return in[0];
+    const Tensor bias = in[0].data();
+    const Tensor& ws = weight->terms[0].scale;
+    const float xs = q.algorithm->grid(q).scale.data<float>()[0];
+    Affine codes{Tensor::empty(bias.shape(), DType::I32), Tensor::empty(bias.shape()),
+                 Tensor::zeros({1}, DType::I32), 0};
+    for (int64_t c = 0; c < bias.numel(); ++c) {
+        const float scale = xs * ws.data<float>()[ws.numel() == 1 ? 0 : c];
+        codes.scale.data<float>()[c] = scale;
+        codes.codes.data<int32_t>()[c] = quantize_bias_value(bias.data<float>()[c], scale);
+    }
+    return record("quantize_bias", Variable(Exact{{codes}}), {in[0], in[1]},
+                  [](const Tensor& dy) -> Grads {
+                      return {dy, Tensor()};
+                  });
+}
+
+// inputs: the average of codes. Back on the grid of the quantizer that made the codes.
+Variable run_requantize_average(const OpContext& context, const Inputs& in) {
+    const Quantizer& q = quantizer_of(context.node);
+    const Exact* value = in[0].exact();
+    if (!value) return in[0];
+    const Affine codes =
+        requantize_average(*q.hardware, value->terms.at(0), q.algorithm->grid(q), q.format);
+    return record("requantize_average", Variable(Exact{{codes}}), in,
+                  [](const Tensor& dy) -> Grads { return {dy}; });
+}
+
+const OperatorEntry quantize_entry{{"quantize", run_quantize, "exact"}};
+const OperatorEntry quantize_bias_entry{{"quantize_bias", run_quantize_bias, "exact"}};
+const OperatorEntry requantize_average_entry{
+    {"requantize_average", run_requantize_average, "exact"}};
+
+}  // namespace
+
+}  // namespace gradus

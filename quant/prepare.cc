@@ -1,0 +1,264 @@
+#include "quant/prepare.h"
+
+#include <map>
+
+#include "nn/executor.h"
+#include "nn/node_attributes.h"
+#include "quant/placement.h"
+
+namespace gradus {
+
+namespace {
+
+enum class Phase { training, inference };
+
+// Quantizers by name, made once and shared by the graphs of both phases.
+class QuantizerPool {
+  public:
+    QuantizerPool(const Recipe& recipe, const Hardware& hardware)
+        : recipe_(recipe), hardware_(hardware), algorithm_(find_algorithm(recipe.algorithm)) {}
+
+    std::shared_ptr<Quantizer> weight(const std::string& name, const Shape& shape, bool eight_bit) {
+        QuantFormat format = hardware_.weight;
+        format.bits = eight_bit ? recipe_.first_last_bits : recipe_.weight_bits;
+        return get(name, Role::weight, format, channel_count(format, shape), false);
+    }
+
+    std::shared_ptr<Quantizer> activation(const std::string& name, bool behind_relu,
+                                          bool eight_bit) {
+        QuantFormat format = hardware_.activation;
+        format.bits = eight_bit ? recipe_.first_last_bits : recipe_.activation_bits;
+        return get(name, Role::activation, format, 1, !format.symmetric && !behind_relu);
+    }
+
+    const std::vector<std::shared_ptr<Quantizer>>& all() const { return quantizers_; }
+
+  private:
+    std::shared_ptr<Quantizer> get(const std::string& name, Role role, const QuantFormat& format,
+                                   int64_t channels, bool learn_zero_point) {
+        for (const auto& quantizer : quantizers_) {
+            if (quantizer->name == name) return quantizer;
+        }
+        auto quantizer = std::make_shared<Quantizer>();
+        quantizer->name = name;
+        quantizer->role = role;
+        quantizer->format = format;
+        quantizer->format.validate(name);
+        quantizer->simulate = recipe_.simulate;
+        quantizer->learn_zero_point = learn_zero_point;
+        quantizer->adaptive_sign = role == Role::activation && hardware_.adaptive_sign;
+        quantizer->algorithm = &algorithm_;
+        quantizer->hardware = &hardware_;
+        for (const std::string& suffix : algorithm_.parameters(*quantizer)) {
+            auto parameter = std::make_shared<Parameter>();
+            parameter->name = name + "." + suffix;
+            parameter->value = Tensor::full({channels}, suffix == "scale" ? 1.0f : 0.0f);
+            quantizer->parameters.push_back(parameter);
+        }
+        quantizers_.push_back(quantizer);
+        return quantizer;
+    }
+
+    const Recipe& recipe_;
+    const Hardware& hardware_;
+    const Algorithm& algorithm_;
+    std::vector<std::shared_ptr<Quantizer>> quantizers_;
+};
+
+// Copies a float graph node by node, putting in quantizers and foldings.
+class Rewriter {
+  public:
+    Rewriter(const Graph& network, const Hardware& hardware, QuantizerPool& pool, Phase phase)
+        : network_(network),
+          hardware_(hardware),
+          place_(place_quantizers(network, hardware)),
+          pool_(pool),
+          phase_(phase),
+          map_(network.nodes().size(), -1) {}
+
+    Graph run() {
+        for (int id = 0; id < static_cast<int>(map_.size()); ++id) {
+            const Node& node = network_.node(id);
+            if (deferred(id)) continue;
+            map_[id] = copy(id, node);
+            if (place_.behind.count(id)) map_[id] = quantize_behind(id, node);
+        }
+        graph_.set_output(map_[network_.output()]);
+        return std::move(graph_);
+    }
+
+  private:
+    bool folds() const { return hardware_.bn_fold >= 0; }
+
+    // Weights are copied where they are used; a convolution that is folded with its batch norm.
+    bool deferred(int id) const {
+        const Node& node = network_.node(id);
+        if (node.kind == NodeKind::parameter) return true;
+        return node.op == "conv2d" && folds() && following_batch_norm(network_, id) >= 0;
+    }
+
+    int copy(int id, const Node& node) {
+        if (node.kind == NodeKind::input) {
+            return graph_.add_input(node.name, Shape(node.attributes.integers("shape")));
+        }
+        if (node.op == "batch_norm" && folds()) return folded(node);
+        if (is_weighted(node)) return weighted(id, node);
+        std::vector<int> inputs;
+        for (int input : node.inputs) inputs.push_back(reuse(input));
+        const int result = graph_.add_op(node.op, node.name, inputs, node.attributes);
+        if (node.op == "global_average_pool" && hardware_.pool != PoolRule::none) {
+            return graph_.add_op("requantize_average", node.name + ".requantized", {result}, {},
+                                 grid_of(inputs[0]));
+        }
+        return result;
+    }
+
+    // The new node of an old one; parameters are copied at first use.
+    int reuse(int id) {
+        if (id >= 0 && map_[id] < 0) map_[id] = graph_.add_parameter(network_.node(id).parameter);
+        return id < 0 ? -1 : map_[id];
+    }
+
+    int add_quantizer(const std::shared_ptr<Quantizer>& quantizer, int x) {
+        std::vector<int> inputs{x};
+        for (const auto& parameter : quantizer->parameters) {
+            inputs.push_back(graph_.add_parameter(parameter));
+        }
+        return graph_.add_op("quantize", quantizer->name, inputs, {}, quantizer);
+    }
+
+    int quantize_behind(int id, const Node& node) {
+        const bool behind_relu = node.op == "relu" || node.op == "relu6";
+        return add_quantizer(pool_.activation(node.name + ".quantizer", behind_relu,
+                                              place_.first_last.count(id) > 0),
+                             map_[id]);
+    }
+
+    int quantized_weight(const Node& layer, int layer_id, int w) {
+        const int parameter = layer.inputs[1];
+        return add_quantizer(pool_.weight(network_.node(parameter).name + ".quantizer",
+                                          network_.node(parameter).parameter->value.shape(),
+                                          place_.first_last.count(layer_id) > 0),
+                             w);
+    }
+
+    // The activation that a weighted layer reads; block graph 1 quantizes it here.
+    int layer_input(const Node& layer, int layer_id) {
+        const int x = reuse(layer.inputs[0]);
+        if (!place_.before.count(layer_id)) return x;
+        return add_quantizer(pool_.activation(layer.name + ".input.quantizer", false,
+                                              place_.first_last.count(layer_id) > 0),
+                             x);
+    }
+
+    // The quantizer whose grid node `id` of the new graph is on.
+    std::shared_ptr<NodePayload> grid_of(int id) const {
+        while (graph_.node(id).op != "quantize") {
+            check(!graph_.node(id).inputs.empty(), "prepare: ", graph_.node(id).name,
+                  " is on no quantizer's grid");
+            id = graph_.node(id).inputs[0];
+        }
+        return graph_.node(id).payload;
+    }
+
+    int quantized_bias(const std::string& layer, int bias, int w, int x) {
+        return graph_.add_op("quantize_bias", layer + ".bias.quantized", {bias, w}, {}, grid_of(x));
+    }
+
+    Attributes layer_attributes(int id, const Node& layer, int tail) const {
+        Attributes attributes = layer.attributes;
+        const bool logits = tail == network_.output() || id == network_.output();
+        if (hardware_.integer_throughout() && !logits) attributes.set("accumulator", int64_t{1});
+        return attributes;
+    }
+
+    // Convolution or linear without a batch norm to fold.
+    int weighted(int id, const Node& layer) {
+        const int x = layer_input(layer, id);
+        const int w = quantized_weight(layer, id, reuse(layer.inputs[1]));
+        std::vector<int> inputs{x, w};
+        if (layer.inputs.size() > 2) {
+            inputs.push_back(quantized_bias(layer.name, reuse(layer.inputs[2]), w, x));
+        }
+        return graph_.add_op(layer.op, layer.name, inputs, layer_attributes(id, layer, id));
+    }
+
+    // Strategy 4 (MQBench 5.1): y = BN(conv(x, Q(w g)) / g) with g = gamma / sigma_running in
+    // training; conv(x, Q(w g)) + beta - mu g in inference.
+    int folded(const Node& norm) {
+        const int conv_id = norm.inputs[0];
+        const Node& conv = network_.node(conv_id);
+        if (conv.op != "conv2d")
+            fail(ErrorKind::usage, norm.name,
+                 ": batch norm folds into a convolution only, not into ", conv.op);
+        const int x = layer_input(conv, conv_id);
+        const int gamma = reuse(norm.inputs[1]), beta = reuse(norm.inputs[2]);
+        const int mean = reuse(norm.inputs[3]), var = reuse(norm.inputs[4]);
+        const int scale = graph_.add_op("batch_norm_scale", norm.name + ".scale", {gamma, var},
+                                        {{"eps", norm.attributes.real("eps")}});
+        const int w = graph_.add_op("multiply_axis", conv.name + ".weight.folded",
+                                    {reuse(conv.inputs[1]), scale}, {{"axis", int64_t{0}}});
+        const int wq = quantized_weight(conv, conv_id, w);
+        if (phase_ == Phase::inference) {
+            const int bias =
+                graph_.add_op("batch_norm_bias", conv.name + ".bias.folded", {beta, mean, scale});
+            return graph_.add_op("conv2d", conv.name,
+                                 {x, wq, quantized_bias(conv.name, bias, wq, x)},
+                                 layer_attributes(conv_id, conv, map_index(norm)));
+        }
+        const int u = graph_.add_op("conv2d", conv.name, {x, wq}, conv.attributes);
+        const int v = graph_.add_op("divide_axis", conv.name + ".unscaled", {u, scale},
+                                    {{"axis", int64_t{-1}}});
+        return graph_.add_op("batch_norm", norm.name, {v, gamma, beta, mean, var}, norm.attributes);
+    }
+
+    int map_index(const Node& node) const { return network_.find(node.name); }
+
+    const Graph& network_;
+    const Hardware& hardware_;
+    const Placement place_;
+    QuantizerPool& pool_;
+    const Phase phase_;
+    Graph graph_;
+    std::vector<int> map_;
+};
+
+void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardware& hardware) {
+    check_kind(hardware.bn_fold == -1 || hardware.bn_fold == 4, ErrorKind::usage, hardware.name,
+               ": folding strategy ", hardware.bn_fold, " is not known; there are -1 and 4");
+    const auto bits_ok = [](int bits) { return bits >= 2 && bits <= 8; };
+    check_kind(bits_ok(recipe.weight_bits) && bits_ok(recipe.activation_bits), ErrorKind::usage,
+               "bits out of range: weights ", recipe.weight_bits, ", activations ",
+               recipe.activation_bits, "; quantizers have 2 to 8");
+    bool weighted = false;
+    for (const Node& node : network.nodes()) weighted = weighted || is_weighted(node);
+    check_kind(weighted, ErrorKind::usage, "nothing to quantize: no convolution, no linear layer");
+}
+
+}  // namespace
+
+int64_t QuantizedModel::activation_quantizers() const {
+    int64_t count = 0;
+    for (const auto& quantizer : quantizers) count += quantizer->role == Role::activation;
+    return count;
+}
+
+QuantizedModel quantize(const Graph& network, const Recipe& recipe) {
+    QuantizedModel model;
+    model.recipe = recipe;
+    model.hardware = &find_hardware(recipe.hardware);
+    refuse_impossible(network, recipe, *model.hardware);
+    QuantizerPool pool(model.recipe, *model.hardware);
+    model.training = Rewriter(network, *model.hardware, pool, Phase::training).run();
+    model.inference = Rewriter(network, *model.hardware, pool, Phase::inference).run();
+    model.quantizers = pool.all();
+    return model;
+}
+
+void calibrate(QuantizedModel& model, const Tensor& images) {
+    for (const auto& quantizer : model.quantizers) quantizer->observing = true;
+    execute(model.inference, images, RunMode{});
+    for (const auto& quantizer : model.quantizers) quantizer->observing = false;
+}
+
+}  // namespace gradus
