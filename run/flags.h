@@ -1,8 +1,10 @@
 // flags -- one row per flag: its names, the variable it sets, its range and its sentence of help.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -11,9 +13,10 @@ namespace gradus {
 using FlagTarget = std::variant<bool*, int32_t*, int64_t*, uint64_t*, double*, std::string*>;
 
 enum class FlagUse {
-    recipe,   // decides what is computed: in config.toml, and fixed once a run has begun
-    machine,  // where and how often: in config.toml, may change on --resume
-    call,     // this call only
+    recipe,    // decides what is computed: in config.toml, and fixed once a run has begun
+    machine,   // where and how often: in config.toml, may change on --resume
+    call,      // this call only
+    question,  // answered instead of running
 };
 
 struct Flag {
@@ -22,12 +25,18 @@ struct Flag {
     FlagTarget target;
     std::string help;
     FlagUse use = FlagUse::recipe;
-    bool common = false;  // on the short help page
-    // Numbers: inclusive range; `above` excludes the lower end.
-    double min = 0, max = 0;
-    bool above = false;
-    // Texts: the values allowed; empty: any.
-    std::vector<std::string> choices = {};
+    bool common = false;                     // on the short help page
+    double min = -HUGE_VAL, max = HUGE_VAL;  // numbers: inclusive,
+    bool open = false;                       // but for the lower end if it is open
+    std::vector<std::string> choices = {};   // texts: the values allowed; empty: any
+
+    // Setters, for tables that read as one row per flag.
+    Flag& range(double low, double high = HUGE_VAL) { return min = low, max = high, *this; }
+    Flag& above(double low) { return min = low, open = true, *this; }
+    Flag& below(double high) { return max = std::nextafter(high, -HUGE_VAL), *this; }
+    Flag& one_of(std::vector<std::string> texts) { return choices = std::move(texts), *this; }
+    Flag& used_for(FlagUse what) { return use = what, *this; }
+    Flag& on_first_page() { return common = true, *this; }
 
     std::string name() const;  // without the dashes: "weight-decay"
     std::vector<std::string> all_names() const;

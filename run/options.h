@@ -66,6 +66,9 @@ struct Options {
     bool list_models = false;
     bool list_algos = false;
     bool list_hardware = false;
+    bool help = false;
+    bool help_all = false;
+    bool version = false;
 
     std::string answer;  // not empty: print it and end with 0 (--help, --help-all, --version)
 };
@@ -84,6 +87,8 @@ struct BenchOptions {
     int steps = 20;
     int warmup = 3;
     bool json = false;
+    bool help = false;
+    bool version = false;
 
     std::string answer;  // as above
 };

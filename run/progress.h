@@ -71,7 +71,7 @@ class Progress {
 
   private:
     void draw(const std::string& text);
-    std::string describe(const ProgressStep& step, int64_t done) const;
+    std::string describe(const ProgressStep& step) const;
     std::string bar(double fraction) const;
 
     std::ostream& out_;

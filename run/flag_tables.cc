@@ -1,0 +1,165 @@
+// The flags of the programs, one row each.
+#include "run/options.h"
+
+namespace gradus {
+
+namespace {
+
+// Collects rows under a heading.
+class FlagTable {
+  public:
+    FlagTable& section(const std::string& title) { return section_ = title, *this; }
+    Flag& add(const std::string& names, FlagTarget target, const std::string& help) {
+        Flag flag;
+        flag.section = section_;
+        flag.names = names;
+        flag.target = target;
+        flag.help = help;
+        flags_.push_back(std::move(flag));
+        return flags_.back();
+    }
+    std::vector<Flag> take() { return std::move(flags_); }
+
+  private:
+    std::string section_;
+    std::vector<Flag> flags_;
+};
+
+const std::vector<std::string> kStems = {"auto", "imagenet", "small", "half"};
+void add_network_flags(FlagTable& table, Options& o) {
+    table.section("network");
+    table.add("--model", &o.model, "network (--list-models)").on_first_page();
+    table.add("--stem", &o.stem, "first layers; auto: half up to 40 pixels").one_of(kStems);
+    table.add("--image-size,--img-size", &o.image_size, "pixels a side; 0: as the data")
+        .range(0, 4096);
+    table.add("--num-classes", &o.num_classes, "classes; 0: as the data").range(0, 1 << 20);
+    table.add("--weights,--initial-checkpoint", &o.weights, "float weights; skips float training")
+        .on_first_page();
+}
+
+void add_quantization_flags(FlagTable& table, Options& o) {
+    table.section("quantization");
+    table.add("--algo", &o.algo, "algorithm (--list-algos)").on_first_page();
+    table.add("--hardware,--backend", &o.hardware, "target (--list-hardware)").on_first_page();
+    table.add("--simulate", &o.simulate, "as the integers, or textbook floats")
+        .one_of({"exact", "qdq"})
+        .on_first_page();
+    table.add("--bits", &o.bits, "of weights and activations").range(2, 8).on_first_page();
+    table.add("--weight-bits,--w-bits", &o.weight_bits, "else --bits").range(2, 8);
+    table.add("--activation-bits,--a-bits", &o.activation_bits, "else --bits").range(2, 8);
+    table.add("--bn-fold", &o.bn_fold,
+              "auto, -1 none, 0 merge, 1 freeze, 2 naive, 3 whitepaper, 4 torch");
+    table.add("--calibration-images", &o.calibration_images, "images that set the first scales")
+        .range(1, 1e9);
+}
+
+void add_data_flags(FlagTable& table, Options& o) {
+    table.section("data");
+    table.add("--dataset", &o.dataset, "data set")
+        .one_of({"auto", "fashion-mnist", "mnist", "synthetic"})
+        .on_first_page();
+    table.add("--data-path,--data-dir,--data", &o.data_path, "folder of the data files")
+        .used_for(FlagUse::machine)
+        .on_first_page();
+}
+
+void add_training_flags(FlagTable& table, Options& o) {
+    table.section("training");
+    table.add("--epochs", &o.epochs, "quantized epochs").range(0, 1e6).on_first_page();
+    table.add("--float-epochs", &o.float_epochs, "float epochs before them")
+        .range(0, 1e6)
+        .on_first_page();
+    table.add("-b,--batch-size", &o.batch_size, "images a step").range(1, 1 << 20).on_first_page();
+    table.add("--lr", &o.lr, "highest rate, quantized").above(0).on_first_page();
+    table.add("--float-lr", &o.float_lr, "highest rate, float").above(0);
+    table.add("--opt", &o.opt, "optimizer").one_of({"sgd", "adamw"});
+    table.add("--momentum", &o.momentum, "of sgd").range(0).below(1);
+    table.add("--nesterov", &o.nesterov, "Nesterov's momentum");
+    table.add("--weight-decay,--wd", &o.weight_decay, "L2 penalty").range(0, 1);
+    table.add("--warmup-epochs", &o.warmup_epochs, "linear warm-up, then cosine to 0")
+        .range(0, 1e6);
+    table.add("--label-smoothing,--smoothing", &o.label_smoothing, "of the targets")
+        .range(0)
+        .below(1);
+    table.add("--max-steps", &o.max_steps, "end each phase after so many steps; 0: no limit")
+        .range(0, 1e15);
+    table.add("--seed", &o.seed, "same seed, same bits").range(0).on_first_page();
+}
+
+void add_run_flags(FlagTable& table, Options& o) {
+    table.section("run");
+    table.add("--threads", &o.threads, "CPU threads; 0: every core")
+        .range(0, 1024)
+        .used_for(FlagUse::machine)
+        .on_first_page();
+    table.add("--device", &o.device, "where to compute")
+        .one_of({"auto", "cpu", "cuda"})
+        .used_for(FlagUse::machine);
+    table.add("--log-interval", &o.log_interval, "steps between two lines")
+        .range(1, 1e9)
+        .used_for(FlagUse::machine);
+    table.add("--save-every", &o.save_every, "steps between checkpoints; 0: after each epoch")
+        .range(0, 1e9)
+        .used_for(FlagUse::machine);
+    const auto call = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::call);
+    };
+    call("--output", &o.output, "run folder, else runs/<time>-<names>").on_first_page();
+    call("--resume", &o.resume, "go on with the run in this folder, or auto").on_first_page();
+    call("--config", &o.config, "file of flags, as a run's config.toml").on_first_page();
+    call("--summary", &o.summary, "print the network, layer by layer");
+    call("--json", &o.json, "result as JSON on stdout, all else on stderr").on_first_page();
+    call("--dry-run", &o.dry_run, "check everything, train nothing").on_first_page();
+    call("--quiet", &o.quiet, "no progress and no header");
+    call("--no-progress", &o.no_progress, "lines instead of a bar");
+}
+
+void add_questions(FlagTable& table, Options& o) {
+    table.section("questions");
+    const auto ask = [&](const char* names, bool* target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::question);
+    };
+    ask("--list-models", &o.list_models, "");
+    ask("--list-algos", &o.list_algos, "");
+    ask("--list-hardware", &o.list_hardware, "");
+    ask("--version", &o.version, "");
+    ask("-h,--help", &o.help, "");
+    ask("--help-all", &o.help_all, "every flag").on_first_page();
+}
+
+}  // namespace
+
+std::vector<Flag> train_flags(Options& options) {
+    FlagTable table;
+    add_network_flags(table, options);
+    add_quantization_flags(table, options);
+    add_data_flags(table, options);
+    add_training_flags(table, options);
+    add_run_flags(table, options);
+    add_questions(table, options);
+    return table.take();
+}
+
+std::vector<Flag> bench_flags(BenchOptions& o) {
+    FlagTable table;
+    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::call).on_first_page();
+    };
+    add("--step", &o.step, "time whole training steps");
+    add("--model", &o.model, "network");
+    add("--stem", &o.stem, "first layers").one_of(kStems);
+    add("--image-size,--img-size", &o.image_size, "pixels a side").range(1, 4096);
+    add("-b,--batch-size", &o.batch_size, "images a step").range(1, 1 << 20);
+    add("--algo", &o.algo, "none: float; else quantized by it");
+    add("--hardware,--backend", &o.hardware, "target of the quantization");
+    add("--bits", &o.bits, "of weights and activations").range(2, 8);
+    add("--threads", &o.threads, "CPU threads; 0: every core").range(0, 1024);
+    add("--steps", &o.steps, "steps that are timed").range(1, 1e9);
+    add("--warmup", &o.warmup, "steps before them").range(0, 1e9);
+    add("--json", &o.json, "one JSON object instead of a table");
+    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    add("--version", &o.version, "version and build").used_for(FlagUse::question);
+    return table.take();
+}
+
+}  // namespace gradus

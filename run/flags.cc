@@ -1,0 +1,175 @@
+#include "run/flags.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "run/suggest.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+template <class T>
+std::string number_text(T value) {
+    char text[64];
+    const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+    return std::string(text, end);
+}
+
+std::string range_text(const Flag& flag) {
+    if (flag.max == HUGE_VAL) {
+        return (flag.open ? "above " : "of at least ") + number_text(flag.min);
+    }
+    const bool below = flag.max != std::floor(flag.max);
+    return "from " + number_text(flag.min) + (below ? " to below " : " to ") +
+           number_text(below ? std::ceil(flag.max) : flag.max);
+}
+
+// Whole text or nothing: "4x", "" and "nan" are no numbers.
+template <class T>
+void set_number(const Flag& flag, T* target, const std::string& text) {
+    T value{};
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    const bool in_range = static_cast<double>(value) <= flag.max &&
+                          (flag.open ? static_cast<double>(value) > flag.min
+                                     : static_cast<double>(value) >= flag.min);
+    const bool whole = error == std::errc() && stop == end;
+    if (whole && in_range && std::isfinite(static_cast<double>(value))) {
+        *target = value;
+        return;
+    }
+    fail(ErrorKind::usage, "--", flag.name(), " takes ",
+         std::is_floating_point_v<T> ? "a number " : "a whole number ", range_text(flag), "; got '",
+         text, "'");
+}
+
+void set_switch(const Flag& flag, bool* target, const std::string& text) {
+    check_kind(text == "true" || text == "false", ErrorKind::usage, "--", flag.name(),
+               " takes true or false; got '", text, "'");
+    *target = text == "true";
+}
+
+void set_text(const Flag& flag, std::string* target, const std::string& text) {
+    const auto& choices = flag.choices;
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
+        check_name("value of --" + flag.name(), text, choices);
+    }
+    *target = text;
+}
+
+// "-b, --batch-size N" as the help page shows it.
+std::string synopsis(const Flag& flag) {
+    std::string names;
+    for (const std::string& name : flag.all_names()) names += (names.empty() ? "" : ", ") + name;
+    if (flag.is_switch()) return names;
+    if (std::holds_alternative<std::string*>(flag.target)) {
+        std::string values;
+        for (const std::string& choice : flag.choices) {
+            values += (values.empty() ? "" : "|") + choice;
+        }
+        const bool fits = !values.empty() && values.size() <= 24;
+        return names + " " + (fits ? values : "NAME");
+    }
+    return names + (std::holds_alternative<double*>(flag.target) ? " X" : " N");
+}
+
+// " [4]"; nothing where the default is "not given".
+std::string default_note(const Flag& flag) {
+    const bool unset = std::visit(
+        [&](const auto* target) {
+            using T = std::remove_cv_t<std::remove_pointer_t<decltype(target)>>;
+            if constexpr (std::is_same_v<T, std::string>) {
+                return target->empty();
+            } else if constexpr (std::is_same_v<T, bool>) {
+                return !*target;
+            } else {
+                return static_cast<double>(*target) < flag.min;
+            }
+        },
+        flag.target);
+    if (unset) return "";
+    return flag.is_switch() ? " [on]" : " [" + flag_text(flag) + "]";
+}
+
+std::string help_line(const Flag& flag) {
+    constexpr size_t column = 34;
+    std::string line = "  " + synopsis(flag);
+    line += line.size() + 2 > column ? "\n" + std::string(column, ' ')
+                                     : std::string(column - line.size(), ' ');
+    line += flag.help;
+    return line + default_note(flag) + "\n";
+}
+
+}  // namespace
+
+std::vector<std::string> Flag::all_names() const {
+    std::vector<std::string> all;
+    std::istringstream parts(names);
+    for (std::string part; std::getline(parts, part, ',');) all.push_back(part);
+    return all;
+}
+
+std::string Flag::name() const {
+    for (const std::string& candidate : all_names()) {
+        if (candidate.rfind("--", 0) == 0) return candidate.substr(2);
+    }
+    return names;
+}
+
+void set_flag(const Flag& flag, const std::string& text) {
+    std::visit(
+        [&](auto* target) {
+            using T = std::remove_pointer_t<decltype(target)>;
+            if constexpr (std::is_same_v<T, bool>) {
+                set_switch(flag, target, text);
+            } else if constexpr (std::is_same_v<T, std::string>) {
+                set_text(flag, target, text);
+            } else {
+                set_number(flag, target, text);
+            }
+        },
+        flag.target);
+}
+
+std::string flag_text(const Flag& flag) {
+    return std::visit(
+        [](const auto* target) -> std::string {
+            using T = std::remove_cv_t<std::remove_pointer_t<decltype(target)>>;
+            if constexpr (std::is_same_v<T, bool>) {
+                return *target ? "true" : "false";
+            } else if constexpr (std::is_same_v<T, std::string>) {
+                return *target;
+            } else {
+                return number_text(*target);
+            }
+        },
+        flag.target);
+}
+
+std::string flag_literal(const Flag& flag) {
+    if (!std::holds_alternative<std::string*>(flag.target)) return flag_text(flag);
+    // Bytes that are not UTF-8 (a path may hold them) are replaced instead of refused.
+    return nlohmann::json(flag_text(flag))
+        .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string help_text(const std::string& usage, const std::vector<Flag>& flags, bool everything) {
+    std::string text = usage;
+    std::string section;
+    for (const Flag& flag : flags) {
+        if (!everything && !flag.common) continue;
+        if (everything && flag.section != section) {
+            section = flag.section;
+            text += "\n" + section + ":\n";
+        }
+        text += help_line(flag);
+    }
+    return text;
+}
+
+}  // namespace gradus

@@ -1,0 +1,218 @@
+#include "run/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "run/config_file.h"
+#include "run/run_folder.h"
+#include "run/suggest.h"
+#include "run/version.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+const std::vector<std::string> kFoldings = {"none",  "merge",      "freeze",
+                                            "naive", "whitepaper", "torch"};  // -1 to 4
+
+// ---- the command line ------------------------------------------------------------------------
+
+[[noreturn]] void fail_unknown(const std::vector<Flag>& flags, const std::string& argument) {
+    check_kind(argument.size() > 1 && argument[0] == '-', ErrorKind::usage, "unexpected argument '",
+               argument, "'; every value belongs to a flag (see --help)");
+    const std::string name = argument.substr(0, argument.find('='));
+    std::vector<std::string> known;
+    for (const Flag& flag : flags) {
+        for (const std::string& spelling : flag.all_names()) known.push_back(spelling);
+        if (flag.is_switch()) known.push_back("--no-" + flag.name());
+    }
+    const std::string nearest = nearest_name(name, known);
+    fail(ErrorKind::usage, "unknown flag ", name,
+         nearest.empty() ? "" : "; did you mean " + nearest,
+         nearest.empty() ? "; see --help" : "?");
+}
+
+// Splits argv by CLI11 and sets the flags in the table's order; returns the names that were given.
+std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int argc,
+                                         const char* const* argv) {
+    CLI::App app;
+    app.set_help_flag();
+    app.allow_extras();
+    std::map<std::string, CLI::Option*> options;
+    for (const Flag& flag : flags) {
+        const std::string negation = flag.use == FlagUse::recipe ? ",!--no-" + flag.name() : "";
+        options[flag.names] =
+            flag.is_switch() ? app.add_flag(flag.names + negation) : app.add_option(flag.names);
+        options[flag.names]->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        fail(ErrorKind::usage, error.what(), " (see --help)");
+    }
+    std::set<std::string> given;
+    for (const Flag& flag : flags) {
+        const CLI::Option& option = *options[flag.names];
+        if (option.count() == 0) continue;
+        const std::string text = option.results().back();
+        check_kind(text.rfind("--", 0) != 0, ErrorKind::usage, "--", flag.name(),
+                   " needs a value; got the flag ", text);
+        set_flag(flag, text);
+        given.insert(flag.name());
+    }
+    if (!app.remaining().empty()) fail_unknown(flags, app.remaining().front());
+    return given;
+}
+
+// ---- files of flags --------------------------------------------------------------------------
+
+void set_from_file(const std::vector<Flag>& flags, const std::string& path) {
+    std::vector<std::string> known;
+    for (const Flag& flag : flags) known.push_back(flag.name());
+    for (const ConfigEntry& entry : read_config_file(path)) {
+        const auto names_it = [&](const Flag& flag) {
+            for (const std::string& name : flag.all_names()) {
+                if (name == "--" + entry.key) return true;
+            }
+            return false;
+        };
+        const auto flag = std::find_if(flags.begin(), flags.end(), names_it);
+        const std::string place = join(path, ":", entry.line, ": ");
+        const bool usable = flag != flags.end() && flag->use != FlagUse::question &&
+                            flag->name() != "config" && flag->name() != "resume";
+        const std::string nearest = nearest_name(entry.key, known);
+        check_kind(usable, ErrorKind::usage, place, "no flag '", entry.key,
+                   "' that a file may set; ",
+                   nearest.empty() || nearest == entry.key ? "see --help-all"
+                                                           : "did you mean '" + nearest + "'?");
+        try {
+            set_flag(*flag, entry.value);
+        } catch (const Error& error) {
+            fail(error.kind(), place, error.what());
+        }
+    }
+}
+
+// ---- rules among flags -----------------------------------------------------------------------
+
+// The number of a folding strategy; nothing for "auto".
+std::optional<int> folding_number(const std::string& text) {
+    if (text == "auto") return std::nullopt;
+    for (int i = 0; i < static_cast<int>(kFoldings.size()); ++i) {
+        if (text == kFoldings[i] || text == std::to_string(i - 1)) return i - 1;
+    }
+    fail(ErrorKind::usage, "--bn-fold takes auto, a number from -1 to 4, or none, merge, freeze, ",
+         "naive, whitepaper, torch; got '", text, "'");
+}
+
+void resolve(Options& o) {
+    if (o.weight_bits == 0) o.weight_bits = o.bits;
+    if (o.activation_bits == 0) o.activation_bits = o.bits;
+    check_kind(o.weight_bits >= 2, ErrorKind::usage,
+               "--weight-bits takes a whole number from 2 to 8; got '", o.weight_bits, "'");
+    check_kind(o.activation_bits >= 2, ErrorKind::usage,
+               "--activation-bits takes a whole number from 2 to 8; got '", o.activation_bits, "'");
+    folding_number(o.bn_fold);
+    check_kind(!o.nesterov || o.opt != "sgd" || o.momentum > 0, ErrorKind::usage,
+               "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
+}
+
+// Names the widths that the command line decides anew by a plain --bits.
+void forget_widths(const std::set<std::string>& given, Options& o) {
+    if (!given.count("bits")) return;
+    if (!given.count("weight-bits")) o.weight_bits = 0;
+    if (!given.count("activation-bits")) o.activation_bits = 0;
+}
+
+std::string folder_to_resume(const Options& o) {
+    check_kind(o.config.empty(), ErrorKind::usage,
+               "--resume reads the run's own config.toml; drop --config");
+    std::string folder = o.resume == "auto" ? find_unfinished_run("runs") : o.resume;
+    check_kind(!folder.empty(), ErrorKind::usage,
+               "--resume auto: no unfinished run below runs/; name its folder or start a new one");
+    while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+    check_kind(o.output.empty() || o.output == folder, ErrorKind::usage,
+               "--resume goes on in its own folder; drop --output");
+    return folder;
+}
+
+// A resumed run must compute what it would have computed.
+void check_unchanged(Options before, Options now) {
+    resolve(before);
+    const std::vector<Flag> old_flags = train_flags(before);
+    const std::vector<Flag> new_flags = train_flags(now);
+    for (size_t i = 0; i < old_flags.size(); ++i) {
+        const std::string name = old_flags[i].name();
+        if (old_flags[i].use != FlagUse::recipe || name == "bits") continue;
+        check_kind(flag_text(old_flags[i]) == flag_text(new_flags[i]), ErrorKind::usage,
+                   "the run in ", now.output, " has --", name, " ", flag_text(old_flags[i]),
+                   ", not ", flag_text(new_flags[i]), "; drop the flag or start a new run");
+    }
+}
+
+const char* const kTrainUsage =
+    "Trains a network, quantizes it, and runs it in integers.\n"
+    "usage: ./train --model resnet18 --algo lsq [flags]\n";
+const char* const kBenchUsage =
+    "Measures a training step on synthetic images.\n"
+    "usage: ./bench --step [flags]\n";
+
+}  // namespace
+
+Options parse_train(int argc, const char* const* argv) {
+    Options options;
+    const std::vector<Flag> flags = train_flags(options);
+    // First for --config, --resume and the questions; again below, on top of the file.
+    const std::set<std::string> given = set_from_arguments(flags, argc, argv);
+    if (options.help || options.help_all) {
+        Options defaults;
+        options.answer = help_text(kTrainUsage, train_flags(defaults), options.help_all);
+    }
+    if (options.version) options.answer = version_line() + "\n";
+    if (!options.answer.empty()) return options;
+
+    const std::string folder = options.resume.empty() ? "" : folder_to_resume(options);
+    const std::string file = folder.empty() ? options.config : folder + "/config.toml";
+    if (file.empty()) {
+        resolve(options);
+        return options;
+    }
+    options = Options();
+    set_from_file(flags, file);
+    const Options before = options;
+    set_from_arguments(flags, argc, argv);
+    forget_widths(given, options);
+    resolve(options);
+    if (!folder.empty()) {
+        options.resume = options.output = folder;
+        check_unchanged(before, options);
+    }
+    return options;
+}
+
+BenchOptions parse_bench(int argc, const char* const* argv) {
+    BenchOptions options;
+    set_from_arguments(bench_flags(options), argc, argv);
+    if (options.version) options.answer = version_line() + "\n";
+    if (options.help) {
+        BenchOptions defaults;
+        options.answer = help_text(kBenchUsage, bench_flags(defaults), false);
+    }
+    check_kind(options.step || !options.answer.empty(), ErrorKind::usage,
+               "nothing to measure; add --step (see --help)");
+    return options;
+}
+
+int resolve_bn_fold(const Options& options, int row_default) {
+    const int number = folding_number(options.bn_fold).value_or(row_default);
+    check_kind(number == row_default, ErrorKind::usage, "--bn-fold ", options.bn_fold,
+               " is not available for --hardware ", options.hardware, ", which folds by strategy ",
+               row_default, " (", kFoldings[row_default + 1], "); drop the flag");
+    return number;
+}
+
+}  // namespace gradus

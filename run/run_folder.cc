@@ -1,0 +1,181 @@
+#include "run/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "io/atomic_file.h"
+#include "run/resources.h"
+#include "run/version.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+const char* const kRoot = "runs";
+
+bool exists(const std::string& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored);
+}
+
+void make_folder(const std::string& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    check(!error && fs::is_directory(path, error), "cannot make the run folder ", path, ": ",
+          error ? error.message() : "a file is in the way", "; choose another --output");
+}
+
+// The lock goes with the process, however that ends. -1: another process holds it.
+int lock_folder(const std::string& path) {
+    const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return -1;
+    if (flock(folder, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return folder;
+    close(folder);
+    return -1;
+}
+
+// runs/<time>-<names>, with a number behind it if two runs begin in the same second.
+std::string make_default_folder(const Options& o) {
+    make_folder(kRoot);
+    const std::string stem =
+        join(kRoot, "/", local_time_stamp(), "-", o.model, "-", o.algo, "-", o.hardware);
+    std::string path = stem;
+    for (int i = 2; mkdir(path.c_str(), 0777) != 0; ++i) {
+        check(errno == EEXIST && i < 1000, "cannot make the run folder ", path, ": ",
+              std::strerror(errno), "; choose another --output");
+        path = join(stem, "-", i);
+    }
+    return path;
+}
+
+// runs/latest; a convenience, so a file system without links is no error.
+void link_latest(const std::string& path) {
+    const std::string link = join(kRoot, "/latest");
+    const std::string temporary = join(link, ".tmp.", getpid());
+    std::error_code ignored;
+    fs::create_symlink(fs::path(path).filename(), temporary, ignored);
+    if (ignored) return;
+    fs::rename(temporary, link, ignored);
+    if (ignored) fs::remove(temporary, ignored);
+}
+
+Json facts_json(const RunFacts& facts) {
+    Json json;
+    json["dataset"] = facts.dataset;
+    json["train_images"] = facts.train_images;
+    json["test_images"] = facts.test_images;
+    json["stem"] = facts.stem;
+    json["image_size"] = facts.image_size;
+    json["num_classes"] = facts.num_classes;
+    json["bn_fold"] = facts.bn_fold;
+    json["threads"] = facts.threads;
+    json["device"] = facts.device;
+    json["parameters"] = facts.parameters ? Json(*facts.parameters) : Json();
+    json["float_nodes"] = facts.float_nodes ? Json(*facts.float_nodes) : Json();
+    return json;
+}
+
+Json machine_json() {
+    const Machine machine = describe_machine();
+    return {{"cpu", machine.cpu},
+            {"cores", machine.cores},
+            {"memory_bytes", machine.memory_bytes},
+            {"system", machine.system}};
+}
+
+// "started" of an earlier run.json; empty if there is none that can be read.
+std::string earlier_start(const std::string& path) {
+    std::ifstream file(path);
+    const Json json = Json::parse(file, nullptr, false);
+    if (!json.is_object() || !json.contains("started")) return "";
+    return json["started"].is_string() ? json["started"].get<std::string>() : "";
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty()) {
+    const bool fresh_default = !resumed_ && options.output.empty();
+    path_ = resumed_        ? options.resume
+            : fresh_default ? make_default_folder(options)
+                            : options.output;
+    if (!resumed_) make_folder(path_);
+    lock_ = lock_folder(path_);
+    check_kind(lock_ >= 0, ErrorKind::usage, "the run folder ", path_,
+               " is in use by another process; wait for it or choose another --output");
+    if (resumed_) {
+        check_kind(!exists(file("result.json")), ErrorKind::usage, "the run in ", path_,
+                   " is finished; start a new one");
+    } else {
+        check_kind(!exists(file("config.toml")) && !exists(file("run.json")), ErrorKind::usage,
+                   path_, " already holds a run; go on with --resume ", path_,
+                   " or choose another --output");
+        write_file_atomically(file("config.toml"), config_toml(options));
+    }
+    if (fresh_default) link_latest(path_);
+    started_ = earlier_start(file("run.json"));
+    if (started_.empty()) started_ = utc_time();
+    metrics_ = Metrics(path_);
+}
+
+RunFolder::~RunFolder() {
+    if (lock_ >= 0) close(lock_);
+}
+
+std::string RunFolder::resume_command() const {
+    return "./train --resume " + path_;
+}
+
+void RunFolder::write_run_json(const Options& options, const RunFacts& facts) {
+    Json json;
+    json["version"] = version();
+    json["commit"] = version_commit();
+    json["build"] = version_build();
+    json["started"] = started_;
+    json["written"] = utc_time();
+    json["command"] = facts.command;
+    json["options"] = Json::parse(options_json(options));
+    json["resolved"] = facts_json(facts);
+    json["data_sha256"] = Json::object();
+    for (const auto& [name, hash] : facts.data_sha256) json["data_sha256"][name] = hash;
+    json["machine"] = machine_json();
+    write_file_atomically(file("run.json"),
+                          json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void RunFolder::write_result(const Result& result) {
+    write_file_atomically(file("result.json"), result_json(result));
+}
+
+std::string find_unfinished_run(const std::string& root) {
+    std::string newest;
+    fs::file_time_type newest_time;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(root, ignored)) {
+        const std::string path = entry.path().string();
+        if (entry.is_symlink(ignored) || !exists(path + "/config.toml")) continue;
+        if (exists(path + "/result.json")) continue;
+        const auto time = fs::last_write_time(path + "/metrics.jsonl", ignored);
+        const bool later =
+            newest.empty() || time > newest_time || (time == newest_time && path > newest);
+        const int lock = later ? lock_folder(path) : -1;
+        if (lock < 0) continue;
+        close(lock);
+        newest = path;
+        newest_time = time;
+    }
+    return newest;
+}
+
+}  // namespace gradus

@@ -1,0 +1,45 @@
+#include "run/signals.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+// A handler may touch nothing else: lock-free atomics, write and _exit.
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+extern "C" void on_stop(int) {
+    if (stop_requested.exchange(true)) _exit(static_cast<int>(ErrorKind::interrupted));
+    const char text[] = "\nfinishing the step and saving; once more to stop at once\n";
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+}
+
+}  // namespace
+
+void install_signal_handlers() {
+    struct sigaction action = {};
+    sigemptyset(&action.sa_mask);
+    action.sa_handler = on_stop;
+    action.sa_flags = SA_RESTART;  // a read or write under way goes on
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, nullptr);
+}
+
+bool interrupted() {
+    return stop_requested.load(std::memory_order_relaxed);
+}
+
+void fail_interrupted(const char* resume_command) {
+    fail(ErrorKind::interrupted, "interrupted; go on with: ", resume_command);
+}
+
+}  // namespace gradus
