@@ -7,16 +7,16 @@ namespace gradus {
 namespace {
 
 void relu_forward_cpu(const float* x, float* y, int64_t n) {
-    for_each_cpu(n, [=](int64_t i) { y[i] = relu_value(x[i]); });
+    for_each_cpu(n, ReluForward{x, y});
 }
 void relu_backward_cpu(const float* y, const float* dy, float* dx, int64_t n) {
-    for_each_cpu(n, [=](int64_t i) { dx[i] = relu_slope(y[i], dy[i]); });
+    for_each_cpu(n, ReluBackward{y, dy, dx});
 }
 void relu6_forward_cpu(const float* x, float* y, int64_t n) {
-    for_each_cpu(n, [=](int64_t i) { y[i] = relu6_value(x[i]); });
+    for_each_cpu(n, Relu6Forward{x, y});
 }
 void relu6_backward_cpu(const float* y, const float* dy, float* dx, int64_t n) {
-    for_each_cpu(n, [=](int64_t i) { dx[i] = relu6_slope(y[i], dy[i]); });
+    for_each_cpu(n, Relu6Backward{y, dy, dx});
 }
 
 }  // namespace

@@ -28,6 +28,30 @@ HOST_DEVICE inline T relu6_slope(T y, T dy) {
     return y > T(0) && y < T(6) ? dy : T(0);
 }
 
+// The loops' bodies, the same lines on every device.
+struct ReluForward {
+    const float* x;
+    float* y;
+    HOST_DEVICE void operator()(int64_t i) const { y[i] = relu_value(x[i]); }
+};
+struct ReluBackward {
+    const float* y;
+    const float* dy;
+    float* dx;
+    HOST_DEVICE void operator()(int64_t i) const { dx[i] = relu_slope(y[i], dy[i]); }
+};
+struct Relu6Forward {
+    const float* x;
+    float* y;
+    HOST_DEVICE void operator()(int64_t i) const { y[i] = relu6_value(x[i]); }
+};
+struct Relu6Backward {
+    const float* y;
+    const float* dy;
+    float* dx;
+    HOST_DEVICE void operator()(int64_t i) const { dx[i] = relu6_slope(y[i], dy[i]); }
+};
+
 extern Kernel<void(const float* x, float* y, int64_t n)> relu_forward;
 extern Kernel<void(const float* y, const float* dy, float* dx, int64_t n)> relu_backward;
 extern Kernel<void(const float* x, float* y, int64_t n)> relu6_forward;
