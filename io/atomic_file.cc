@@ -29,8 +29,6 @@ const char* remedy(int error) {
         case ENOENT:
         case ENOTDIR:
             return "check that the folder exists";
-        case EISDIR:
-            return "choose a path that is not a folder";
         default:
             return "check the disk";
     }
@@ -58,7 +56,10 @@ void sync_folder(const std::string& path) {
 AtomicFile::AtomicFile(const std::string& path)
     : path_(path), temporary_(join(path, ".tmp.", getpid())) {
     std::error_code ignored;
-    if (std::filesystem::is_directory(path_, ignored)) fail_writing(path_, "cannot open", EISDIR);
+    const bool replaceable = !std::filesystem::exists(path_, ignored) ||
+                             std::filesystem::is_regular_file(path_, ignored);
+    check(replaceable, "cannot write ", path_,
+          ": it exists and is no regular file; choose another path");
     descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor_ < 0) fail_writing(path_, "cannot open", errno);
 }

@@ -11,6 +11,7 @@
 
 namespace gradus {
 
+// The target is a regular file or nothing yet: a device or pipe would be replaced by a file, too.
 // Every failure is ErrorKind::runtime, one line with the path, the system's reason and a remedy.
 class AtomicFile {
   public:

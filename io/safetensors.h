@@ -5,8 +5,9 @@
 // with spaces to a multiple of 8; the same tensors and metadata give the same bytes.
 //
 // Any reader of the format reads these files. Two entries of __metadata__ are ours: "writer", and
-// "sha256", a digest over tensors and metadata. A file with our "writer" must have a right digest:
-// so every change of a single bit is found. Files of other writers are read without one.
+// "gradus_sha256", a digest over tensors and metadata. A file that has one of them must have both,
+// and the right digest: so every change of a single bit is found. Other writers' files have
+// neither.
 #pragma once
 
 #include <map>
@@ -18,11 +19,11 @@ namespace gradus {
 
 struct SafetensorsFile {
     std::map<std::string, Tensor> tensors;
-    std::map<std::string, std::string> metadata;  // without "writer" and "sha256"
+    std::map<std::string, std::string> metadata;  // without our two entries
 };
 
-// Replaces the file atomically; failures are those of AtomicFile. Names "__metadata__" of a tensor,
-// "writer" and "sha256" of a metadata entry are refused.
+// Replaces the file atomically; failures are those of AtomicFile. A tensor named "__metadata__" and
+// metadata entries of our two names are refused.
 void save_safetensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
