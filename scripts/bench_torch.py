@@ -118,6 +118,13 @@ def peak_rss_bytes():
     return None
 
 
+def warm_up(step):
+    """Steps until the last two brought no speed worth mentioning: the first ones pay for pages."""
+    speeds = [step() for _ in range(4)]
+    while len(speeds) < 20 and max(speeds[-2:]) > 1.05 * max(speeds[:-2]):
+        speeds.append(step())
+
+
 def worker(options):
     import torch
     torch.set_num_threads(options.threads)
@@ -140,8 +147,7 @@ def worker(options):
         optimizer.step()
         return options.batch_size / (time.perf_counter() - begin)
 
-    for _ in range(3):
-        step()
+    warm_up(step)
     without = [name for name, p in model.named_parameters()
                if name.endswith(".scale") and p.grad is None]
     assert not without, f"scales without a gradient: {without}"
