@@ -22,7 +22,8 @@ class Optimizer {
   public:
     explicit Optimizer(const OptimizerOptions& options);
 
-    // One update of every parameter in `execution.leaves` that got a gradient.
+    // One update of every parameter in `execution.leaves` that got a gradient. Parameters do not
+    // meet, so their order does not matter.
     void step(const Execution& execution, float lr);
 
     // Momentum buffers by name ("<parameter>.momentum", ".variance") and the step count, for
@@ -31,6 +32,7 @@ class Optimizer {
     void import_state(const std::map<std::string, Tensor>& state);
 
   private:
+    void update(Parameter& parameter, const Tensor& grad, float lr);
     Tensor& state_of(const std::string& name, const Tensor& like);
 
     OptimizerOptions options_;

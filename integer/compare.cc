@@ -1,0 +1,183 @@
+#include "integer/compare.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "integer/lower.h"
+#include "nn/executor.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+// Codes of what a quantize node gave: its own, or (qdq) those its float stands for.
+Tensor codes_of(const Node& node, const Variable& value) {
+    if (value.exact()) return value.exact()->terms.at(0).codes;
+    const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
+    Grid grid = q.algorithm->grid(q);
+    return quantize_to_grid(value.data(), grid, q.format).codes;
+}
+
+int32_t code_at(const Tensor& codes, int64_t i) {
+    return codes.dtype() == DType::I8 ? int32_t{codes.data<int8_t>()[i]}
+                                      : int32_t{codes.data<uint8_t>()[i]};
+}
+
+// The first element that is not bitwise the same, or -1.
+int64_t first_difference(const Tensor& a, const Tensor& b) {
+    if (a.shape() != b.shape() || a.dtype() != b.dtype()) return 0;
+    const size_t width = dtype_bytes(a.dtype());
+    const auto* x = static_cast<const char*>(a.raw());
+    const auto* y = static_cast<const char*>(b.raw());
+    for (int64_t i = 0; i < a.numel(); ++i) {
+        if (std::memcmp(x + i * width, y + i * width, width) != 0) return i;
+    }
+    return -1;
+}
+
+std::string element_text(const Tensor& t, int64_t i) {
+    switch (t.dtype()) {
+        case DType::F32: {
+            char text[40];
+            std::snprintf(text, sizeof text, "%a", t.data<float>()[i]);
+            return text;
+        }
+        case DType::I32:
+            return std::to_string(t.data<int32_t>()[i]);
+        case DType::I8:
+        case DType::U8:
+            return std::to_string(code_at(t, i));
+        default:
+            return "?";
+    }
+}
+
+void compare_instruction(const Instruction& program, const Instruction& simulated,
+                         std::vector<std::string>& differences) {
+    const auto differs = [&](const auto&... parts) {
+        differences.push_back(join(program.name, ": ", parts...));
+    };
+    if (program.op != simulated.op || program.inputs != simulated.inputs ||
+        program.quantizer != simulated.quantizer) {
+        return differs("is another instruction than in the simulation");
+    }
+    if (program.attributes.values() != simulated.attributes.values()) {
+        differs("has ", program.attributes, ", the simulation ", simulated.attributes);
+    }
+    if (program.constants.size() != simulated.constants.size()) differs("has other constants");
+    for (const auto& [name, expected] : simulated.constants) {
+        const auto found = program.constants.find(name);
+        if (found == program.constants.end()) {
+            differs("has no ", name);
+        } else if (const int64_t i = first_difference(found->second, expected); i >= 0) {
+            differs(name, '[', i, "] is ", element_text(found->second, i), ", the simulation has ",
+                    element_text(expected, i));
+        }
+    }
+}
+
+}  // namespace
+
+int64_t argmax(const float* logits, int64_t count) {
+    return std::max_element(logits, logits + count) - logits;
+}
+
+Comparison::Comparison(const QuantizedModel& model, const Program& program)
+    : model_(model), program_(program) {
+    for (const Instruction& instruction : program.instructions) {
+        if (instruction.quantizer.empty()) continue;
+        index_[instruction.quantizer] = layers_.size();
+        layers_.push_back({instruction.name, instruction.op, instruction.quantizer});
+    }
+}
+
+BatchOutcome Comparison::add(const Tensor& images, IntegerKernel kernel) {
+    std::map<std::string, Tensor> simulated;
+    const Execution simulation =
+        execute(model_.inference, images, RunMode{}, [&](const Node& node, const Variable& value) {
+            if (index_.count(node.name)) simulated[node.name] = codes_of(node, value);
+        });
+    BatchOutcome outcome;
+    outcome.simulated_logits = simulation.output.data();
+    outcome.integer_logits =
+        execute(program_, images, kernel, [&](const Instruction& instruction, const Tensor& codes) {
+            const auto found = simulated.find(instruction.quantizer);
+            check(found != simulated.end(), "compare: the simulation has no quantizer ",
+                  instruction.quantizer);
+            compare_codes(instruction, codes, found->second);
+            simulated.erase(found);
+        });
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    outcome.integer_seconds = spent.count();
+    check(simulated.empty(), "compare: the program has no codes for ",
+          simulated.empty() ? "" : simulated.begin()->first);
+    compare_logits(outcome);
+    return outcome;
+}
+
+void Comparison::compare_codes(const Instruction& instruction, const Tensor& integer,
+                               const Tensor& simulated) {
+    check(integer.shape() == simulated.shape() && integer.dtype() == simulated.dtype(),
+          "compare: ", instruction.name, " gives ", integer.dtype(), integer.shape(),
+          ", the simulation ", simulated.dtype(), simulated.shape());
+    LayerComparison& layer = layers_[index_.at(instruction.quantizer)];
+    layer.codes_compared += integer.numel();
+    if (std::memcmp(integer.raw(), simulated.raw(), integer.bytes()) == 0) return;
+    for (int64_t i = 0; i < integer.numel(); ++i) {
+        const int32_t difference = std::abs(code_at(integer, i) - code_at(simulated, i));
+        layer.codes_different += difference != 0;
+        layer.largest_difference = std::max(layer.largest_difference, difference);
+    }
+}
+
+void Comparison::compare_logits(const BatchOutcome& outcome) {
+    const Tensor& a = outcome.simulated_logits;
+    const Tensor& b = outcome.integer_logits;
+    check(a.shape() == b.shape(), "compare: logits ", b.shape(), " and ", a.shape());
+    const int64_t classes = a.shape()[1];
+    for (int64_t row = 0; row < a.shape()[0]; ++row) {
+        const float* x = a.data<float>() + row * classes;
+        const float* y = b.data<float>() + row * classes;
+        predictions_different_ += argmax(x, classes) != argmax(y, classes);
+        logits_different_ += std::memcmp(x, y, classes * sizeof(float)) != 0;
+    }
+    predictions_compared_ += a.shape()[0];
+}
+
+int64_t Comparison::codes_compared() const {
+    int64_t sum = 0;
+    for (const LayerComparison& layer : layers_) sum += layer.codes_compared;
+    return sum;
+}
+
+int64_t Comparison::codes_different() const {
+    int64_t sum = 0;
+    for (const LayerComparison& layer : layers_) sum += layer.codes_different;
+    return sum;
+}
+
+std::string Comparison::first_different() const {
+    for (const LayerComparison& layer : layers_) {
+        if (layer.codes_different > 0) return layer.layer;
+    }
+    return "";
+}
+
+std::vector<std::string> compare_constants(const QuantizedModel& model, const Program& program) {
+    std::vector<std::string> differences;
+    const Program expected = lower(model);
+    if (expected.instructions.size() != program.instructions.size()) {
+        return {join("the program has ", program.instructions.size(),
+                     " instructions, the simulation ", expected.instructions.size())};
+    }
+    for (size_t i = 0; i < program.instructions.size(); ++i) {
+        compare_instruction(program.instructions[i], expected.instructions[i], differences);
+    }
+    return differences;
+}
+
+}  // namespace gradus

@@ -1,0 +1,69 @@
+// compare -- the simulation and the Program side by side, quantizer by quantizer.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "integer/execute.h"
+#include "quant/prepare.h"
+
+namespace gradus {
+
+// One quantizer's grid, over all images compared.
+struct LayerComparison {
+    std::string layer;  // the instruction's, "layer1.0.conv1"
+    std::string op;
+    std::string quantizer;
+    int64_t codes_compared = 0;
+    int64_t codes_different = 0;
+    int32_t largest_difference = 0;
+};
+
+// What one batch gave on both sides.
+struct BatchOutcome {
+    Tensor simulated_logits;  // [N, classes]
+    Tensor integer_logits;
+    double integer_seconds = 0.0;  // spent in the Program
+};
+
+class Comparison {
+  public:
+    Comparison(const QuantizedModel& model, const Program& program);
+
+    // Runs the simulation by the inference graph and the Program by `kernel`, each on its own path,
+    // and compares the codes of every quantized activation and the logits.
+    BatchOutcome add(const Tensor& images, IntegerKernel kernel);
+
+    const std::vector<LayerComparison>& layers() const { return layers_; }  // in program order
+    int64_t codes_compared() const;
+    int64_t codes_different() const;
+    int64_t predictions_compared() const { return predictions_compared_; }
+    int64_t predictions_different() const { return predictions_different_; }
+    int64_t logits_different() const { return logits_different_; }  // bitwise
+    // The first layer, in program order, whose codes differ; "" if none.
+    std::string first_different() const;
+
+  private:
+    void compare_codes(const Instruction& instruction, const Tensor& integer,
+                       const Tensor& simulated);
+    void compare_logits(const BatchOutcome& outcome);
+
+    const QuantizedModel& model_;
+    const Program& program_;
+    std::vector<LayerComparison> layers_;
+    std::map<std::string, size_t> index_;  // by quantizer
+    int64_t predictions_compared_ = 0;
+    int64_t predictions_different_ = 0;
+    int64_t logits_different_ = 0;
+};
+
+// The index of the largest of `count` logits; ties go to the lowest index.
+int64_t argmax(const float* logits, int64_t count);
+
+// Layers whose constants (codes of weights, int32 biases, multipliers, scales, bounds) are not
+// those that the simulation uses, bit for bit, each with what differs: "layer1.0.conv1: bias[3] is
+// 12, the simulation has 11". Empty if all agree. Catches what no image happens to show.
+std::vector<std::string> compare_constants(const QuantizedModel& model, const Program& program);
+
+}  // namespace gradus

@@ -1,0 +1,233 @@
+#include "integer/execute.h"
+
+#include <vector>
+
+#include "nn/node_attributes.h"
+#include "nn/operators.h"
+#include "quant/requantize.h"
+#include "tensor/kernels/global_average_pool.h"
+#include "tensor/kernels/max_pool.h"
+#include "tensor/parallel.h"
+
+namespace gradus {
+
+namespace {
+
+// The output grid's zero point and bounds, as an instruction states them.
+struct Output {
+    int32_t zero, lo, hi;
+    DType dtype;
+
+    explicit Output(const Instruction& i)
+        : zero(static_cast<int32_t>(i.attributes.integer("zero_point"))),
+          lo(static_cast<int32_t>(i.attributes.integer("lo"))),
+          hi(static_cast<int32_t>(i.attributes.integer("hi"))),
+          dtype(i.attributes.integer("signed") ? DType::I8 : DType::U8) {}
+};
+
+int32_t code_at(const Tensor& codes, int64_t i) {
+    return codes.dtype() == DType::I8 ? int32_t{codes.data<int8_t>()[i]}
+                                      : int32_t{codes.data<uint8_t>()[i]};
+}
+
+// Stores integer codes of either signedness; both are one byte.
+struct CodeWriter {
+    uint8_t* bytes;
+    explicit CodeWriter(Tensor& codes) : bytes(static_cast<uint8_t*>(codes.raw())) {}
+    void operator()(int64_t i, int32_t q) const { bytes[i] = static_cast<uint8_t>(q); }
+};
+
+const Tensor& constant(const Instruction& i, const char* name) {
+    const auto found = i.constants.find(name);
+    check_kind(found != i.constants.end(), ErrorKind::data, "program: ", i.name, " has no ", name);
+    return found->second;
+}
+
+class Machine {
+  public:
+    Machine(const Program& program, IntegerKernel kernel)
+        : kernel_(kernel), registers_(program.registers) {}
+
+    Tensor& reg(int index) { return registers_.at(index); }
+
+    Tensor run(const Instruction& i) {
+        if (i.is_float) return float_operator(i);
+        if (i.op == "quantize") return quantize(i);
+        if (i.op == "conv2d") return convolution(i, false);
+        if (i.op == "linear") return convolution(i, true);
+        if (i.op == "add") return sum(i);
+        if (i.op == "max_pool2d") return max_pool(i);
+        if (i.op == "global_average_pool") return average_pool(i);
+        if (i.op == "flatten") return flatten(i);
+        fail(ErrorKind::data, "program: unknown instruction ", i.op, " (", i.name, ")");
+    }
+
+  private:
+    const Tensor& input(const Instruction& i, int position = 0) {
+        return registers_.at(i.inputs.at(position));
+    }
+
+    Tensor quantize(const Instruction& i) {
+        const Tensor& x = input(i);
+        const Output out(i);
+        const float scale = constant(i, "scale").data<float>()[0];
+        Tensor codes = Tensor::empty(x.shape(), out.dtype);
+        const float* values = x.data<float>();
+        for_each_cpu(x.numel(), [&, write = CodeWriter(codes)](int64_t k) {
+            write(k, quantize_value(values[k], scale, out.zero, out.lo, out.hi));
+        });
+        return codes;
+    }
+
+    // Linear is the 1x1 case on [N, 1, 1, C].
+    Tensor convolution(const Instruction& i, bool is_linear) {
+        Tensor x = input(i);
+        Tensor w = constant(i, "weight");
+        if (is_linear) {
+            x = x.reshape({x.shape()[0], 1, 1, x.shape()[1]});
+            w = w.reshape({w.shape()[0], 1, 1, w.shape()[1]});
+        }
+        const Conv2dAttrs attrs = is_linear ? Conv2dAttrs{} : conv2d_attrs(i.attributes);
+        ConvCodes conv{};
+        conv.x = x.raw();
+        conv.x_signed = x.dtype() == DType::I8;
+        conv.x_zero_point = static_cast<int32_t>(i.attributes.integer("input_zero_point"));
+        conv.w = w.raw();
+        conv.w_signed = w.dtype() == DType::I8;
+        const auto bias = i.constants.find("bias");
+        conv.bias = bias == i.constants.end() ? nullptr : bias->second.data<int32_t>();
+        conv.shape = conv2d_shape(i.name.c_str(), x.shape(), w.shape(), attrs);
+        const Shape shape = is_linear ? Shape{x.shape()[0], w.shape()[0]} : conv.shape.output();
+        return i.constants.count("multiplier") ? requantized(i, conv, shape) : real(i, conv, shape);
+    }
+
+    Tensor requantized(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
+        const Output out(i);
+        const int64_t channels = conv.shape.o;
+        const float* multiplier = constant(i, "multiplier").data<float>();
+        Tensor codes = Tensor::empty(shape, out.dtype);
+        const CodeWriter write(codes);
+        conv2d_codes(Device::cpu(), conv, kernel_,
+                     [&](int64_t row, int64_t rows, const int32_t* acc) {
+                         for (int64_t r = 0; r < rows; ++r) {
+                             for (int64_t c = 0; c < channels; ++c) {
+                                 write((row + r) * channels + c,
+                                       r1_requantize(acc[r * channels + c], multiplier[c], out.zero,
+                                                     out.lo, out.hi));
+                             }
+                         }
+                     });
+        return codes;
+    }
+
+    Tensor real(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
+        const int64_t channels = conv.shape.o;
+        const float* scale = constant(i, "scale").data<float>();
+        Tensor result = Tensor::empty(shape);
+        float* y = result.data<float>();
+        conv2d_codes(Device::cpu(), conv, kernel_,
+                     [=](int64_t row, int64_t rows, const int32_t* acc) {
+                         for (int64_t r = 0; r < rows; ++r) {
+                             for (int64_t c = 0; c < channels; ++c) {
+                                 y[(row + r) * channels + c] =
+                                     affine_value(acc[r * channels + c], 0, scale[c]);
+                             }
+                         }
+                     });
+        return result;
+    }
+
+    Tensor sum(const Instruction& i) {
+        const Tensor& a = input(i, 0);
+        const Tensor& b = input(i, 1);
+        const Output out(i);
+        const float* ratios = constant(i, "ratios").data<float>();
+        const AddConstants k{ratios[0], ratios[1], ratios[2]};
+        Tensor codes = Tensor::empty(a.shape(), out.dtype);
+        for_each_cpu(a.numel(), [&, write = CodeWriter(codes)](int64_t e) {
+            write(e, onnxruntime_add(code_at(a, e), code_at(b, e), k, out.lo, out.hi));
+        });
+        return codes;
+    }
+
+    Tensor max_pool(const Instruction& i) {
+        const Tensor& x = input(i);
+        const PoolShape shape = pool_shape(i.name.c_str(), x.shape(), pool_attrs(i.attributes));
+        Tensor codes = Tensor::empty(shape.output(), x.dtype());
+        max_pool_forward(Device::cpu(), shape, x.dtype(), x.raw(), codes.raw());
+        return codes;
+    }
+
+    Tensor average_pool(const Instruction& i) {
+        const Tensor& x = input(i);
+        const Output out(i);
+        const PixelsShape shape{x.shape()[0], x.shape()[1] * x.shape()[2], x.shape()[3]};
+        const int32_t count = static_cast<int32_t>(shape.pixels);
+        const float scale = constant(i, "scale").data<float>()[0];
+        const float multiplier = average_multiplier(scale, scale, count);
+        Tensor sums = Tensor::empty({shape.n, 1, 1, shape.c}, DType::I32);
+        global_sum_pool_codes(Device::cpu(), shape, x.dtype(), x.raw(), sums.data<int32_t>());
+        Tensor codes = Tensor::empty(sums.shape(), out.dtype);
+        const CodeWriter write(codes);
+        for (int64_t e = 0; e < sums.numel(); ++e) {
+            write(e, average_requantize(sums.data<int32_t>()[e] - count * out.zero, multiplier,
+                                        out.zero, out.lo, out.hi));
+        }
+        return codes;
+    }
+
+    Tensor flatten(const Instruction& i) {
+        const Tensor& x = input(i);
+        return x.reshape({x.shape()[0], x.numel() / x.shape()[0]});
+    }
+
+    // The operator of the simulation itself, on constants and registers in their positions.
+    Tensor float_operator(const Instruction& i) {
+        Node node;
+        node.name = i.name;
+        node.op = i.op;
+        node.attributes = i.attributes;
+        std::vector<Variable> inputs;
+        size_t from_registers = 0;
+        for (size_t position = 0; position < i.inputs.size() + i.constants.size(); ++position) {
+            const auto found = i.constants.find("input" + std::to_string(position));
+            inputs.push_back(
+                Variable(found != i.constants.end() ? found->second : input(i, from_registers++)));
+        }
+        return find_operator(i.op).run({node, false, Rng(0)}, inputs).data();
+    }
+
+    IntegerKernel kernel_;
+    std::vector<Tensor> registers_;
+};
+
+// For each register, the last instruction that reads it.
+std::vector<size_t> last_uses(const Program& program) {
+    std::vector<size_t> last(program.registers, 0);
+    for (size_t k = 0; k < program.instructions.size(); ++k) {
+        for (int input : program.instructions[k].inputs) last.at(input) = k;
+    }
+    last.at(program.output) = program.instructions.size();
+    return last;
+}
+
+}  // namespace
+
+Tensor execute(const Program& program, const Tensor& images, IntegerKernel kernel,
+               const ObserveCodes& observe) {
+    Machine machine(program, kernel);
+    machine.reg(0) = images;
+    const std::vector<size_t> last = last_uses(program);
+    for (size_t k = 0; k < program.instructions.size(); ++k) {
+        const Instruction& instruction = program.instructions[k];
+        Tensor& output = machine.reg(instruction.output);
+        output = machine.run(instruction);
+        if (observe && !instruction.quantizer.empty()) observe(instruction, output);
+        for (int input : instruction.inputs) {
+            if (last[input] == k) machine.reg(input) = Tensor();
+        }
+    }
+    return machine.reg(program.output);
+}
+
+}  // namespace gradus

@@ -1,0 +1,260 @@
+#include "integer/lower.h"
+
+#include <cmath>
+#include <optional>
+
+#include "nn/executor.h"
+#include "quant/requantize.h"
+#include "quant/requantize_exact.h"
+
+namespace gradus {
+
+namespace {
+
+// The constants of a Program are codes, also of a model that is simulated in float.
+class ExactSimulation {
+  public:
+    explicit ExactSimulation(const QuantizedModel& model) : model_(model) {
+        for (const auto& quantizer : model.quantizers) quantizer->simulate = Simulate::exact;
+    }
+    ~ExactSimulation() {
+        for (const auto& quantizer : model_.quantizers) {
+            quantizer->simulate = model_.recipe.simulate;
+        }
+    }
+    ExactSimulation(const ExactSimulation&) = delete;
+    ExactSimulation& operator=(const ExactSimulation&) = delete;
+
+  private:
+    const QuantizedModel& model_;
+};
+
+// What a graph node has become: a register, or an instruction that waits for its quantizer.
+struct Lowered {
+    int reg = -1;
+    std::optional<Grid> grid;  // of codes
+    std::optional<Instruction> pending;
+    std::vector<Grid> operands;  // of a pending sum
+    Tensor accumulator_scale;    // of a pending convolution
+    float lower = -INFINITY, upper = INFINITY;
+};
+
+class Lowering {
+  public:
+    explicit Lowering(const QuantizedModel& model) : model_(model), graph_(model.inference) {
+        execute_constants(graph_, [&](const Node& node, const Variable& value) {
+            constants_[node.name] = value;
+        });
+        program_.hardware = model.hardware->name;
+        program_.sample_shape = graph_.sample_shape();
+    }
+
+    Program run() {
+        values_.resize(graph_.nodes().size());
+        for (size_t id = 0; id < values_.size(); ++id) {
+            const Node& node = graph_.node(static_cast<int>(id));
+            if (node.kind == NodeKind::input) {
+                values_[id].reg = 0;
+            } else if (!is_constant(node)) {
+                values_[id] = lower_node(node);
+            }
+        }
+        program_.output = finished(graph_.node(graph_.output()), values_[graph_.output()]).reg;
+        return std::move(program_);
+    }
+
+  private:
+    bool is_constant(const Node& node) const { return constants_.count(node.name) > 0; }
+    // A bias depends on its layer's input grid only; it is a constant too.
+    const Variable& constant(int id) const { return constants_.at(graph_.node(id).name); }
+
+    Lowered lower_node(const Node& node) {
+        if (node.op == "quantize") return quantized(node);
+        if (node.op == "requantize_average") return averaged(node);
+        Lowered& x = values_[node.inputs[0]];
+        if ((node.op == "conv2d" || node.op == "linear") && x.grid) return weighted(node, x);
+        if ((node.op == "relu" || node.op == "relu6") && x.pending) return clamped(node, x);
+        if (node.op == "add" && x.grid && values_[node.inputs[1]].grid) return sum(node);
+        if (node.op == "global_average_pool" && x.grid) return average(node, x);
+        if ((node.op == "max_pool2d" || node.op == "flatten") && x.grid) return passed(node, x);
+        if (node.op == "dropout") return x;
+        return float_node(node);
+    }
+
+    int push(Instruction instruction) {
+        instruction.output = program_.registers++;
+        program_.instructions.push_back(std::move(instruction));
+        return program_.registers - 1;
+    }
+
+    static Instruction named(const Node& node, std::vector<int> inputs) {
+        Instruction instruction;
+        instruction.name = node.name;
+        instruction.op = node.op;
+        instruction.inputs = std::move(inputs);
+        instruction.attributes = node.attributes;
+        return instruction;
+    }
+
+    static int32_t zero_of(const Grid& grid) { return grid.zero_point.data<int32_t>()[0]; }
+    static float scale_of(const Grid& grid) { return grid.scale.data<float>()[0]; }
+
+    const Lowered& finished(const Node& node, const Lowered& value) const {
+        check(!value.pending, "lower: ", node.name, " needs a quantizer behind it on ",
+              program_.hardware);
+        return value;
+    }
+
+    Lowered weighted(const Node& node, const Lowered& x) {
+        const Affine& w = constant(node.inputs[1]).exact()->terms[0];
+        Instruction instruction = named(node, {x.reg});
+        instruction.attributes.set("input_zero_point", int64_t{zero_of(*x.grid)});
+        instruction.constants["weight"] = w.codes;
+        program_.weight_bits[node.name] = weight_bits(node);
+        if (node.inputs.size() > 2) {
+            instruction.constants["bias"] = constant(node.inputs[2]).exact()->terms[0].codes;
+        }
+        Tensor scale = Tensor::empty({w.shape()[0]});
+        for (int64_t c = 0; c < scale.numel(); ++c) {
+            scale.data<float>()[c] =
+                scale_of(*x.grid) * w.scale.data<float>()[w.scale.numel() == 1 ? 0 : c];
+        }
+        Lowered result;
+        if (node.attributes.has("accumulator")) {
+            result.pending = std::move(instruction);
+            result.accumulator_scale = scale;
+        } else {
+            instruction.constants["scale"] = scale;
+            result.reg = push(std::move(instruction));
+        }
+        return result;
+    }
+
+    int64_t weight_bits(const Node& node) const {
+        const auto& payload = graph_.node(node.inputs[1]).payload;
+        return dynamic_cast<const Quantizer&>(*payload).format.bits;
+    }
+
+    static Lowered clamped(const Node& node, Lowered x) {
+        x.lower = std::fmax(x.lower, 0.0f);
+        if (node.op == "relu6") x.upper = std::fmin(x.upper, 6.0f);
+        return x;
+    }
+
+    Lowered sum(const Node& node) {
+        const Lowered& a = values_[node.inputs[0]];
+        const Lowered& b = values_[node.inputs[1]];
+        Lowered result;
+        result.pending = named(node, {a.reg, b.reg});
+        result.operands = {*a.grid, *b.grid};
+        return result;
+    }
+
+    Lowered average(const Node& node, const Lowered& x) {
+        Lowered result;
+        result.pending = named(node, {x.reg});
+        result.operands = {*x.grid};
+        return result;
+    }
+
+    Lowered passed(const Node& node, const Lowered& x) {
+        Lowered result;
+        result.grid = x.grid;
+        result.reg = push(named(node, {finished(node, x).reg}));
+        return result;
+    }
+
+    Lowered quantized(const Node& node) {
+        const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
+        const Grid grid = q.algorithm->grid(q);
+        const Lowered& x = values_[node.inputs[0]];
+        Instruction instruction = x.pending ? *x.pending : named(node, {x.reg});
+        instruction.quantizer = q.name;
+        Lowered result;
+        result.grid = grid;
+        if (!x.pending) {
+            instruction.constants["scale"] = grid.scale.clone();
+            set_bounds(instruction, q, grid, {q.format.qmin(), q.format.qmax()});
+        } else {
+            set_bounds(instruction, q, grid,
+                       clamp_bounds(x.lower, x.upper, scale_of(grid), zero_of(grid), q.format));
+            set_rule(instruction, x, grid);
+        }
+        result.reg = push(std::move(instruction));
+        return result;
+    }
+
+    static void set_bounds(Instruction& instruction, const Quantizer& q, const Grid& grid,
+                           CodeBounds bounds) {
+        instruction.attributes.set("zero_point", int64_t{zero_of(grid)});
+        instruction.attributes.set("lo", int64_t{bounds.lo});
+        instruction.attributes.set("hi", int64_t{bounds.hi});
+        instruction.attributes.set("signed", int64_t{q.format.is_signed});
+    }
+
+    static void set_rule(Instruction& instruction, const Lowered& x, const Grid& grid) {
+        if (instruction.op == "add") {
+            const Grid& a = x.operands[0];
+            const Grid& b = x.operands[1];
+            const AddConstants k = onnxruntime_add_constants(
+                scale_of(a), zero_of(a), scale_of(b), zero_of(b), scale_of(grid), zero_of(grid));
+            instruction.constants["ratios"] =
+                Tensor::from(std::vector<float>{k.a_ratio, k.b_ratio, k.offset}, {3});
+            return;
+        }
+        Tensor multiplier = Tensor::empty(x.accumulator_scale.shape());
+        for (int64_t c = 0; c < multiplier.numel(); ++c) {
+            multiplier.data<float>()[c] = x.accumulator_scale.data<float>()[c] / scale_of(grid);
+        }
+        instruction.constants["multiplier"] = multiplier;
+    }
+
+    // The multiplier depends on the pooled extent, which is known when images come.
+    Lowered averaged(const Node& node) {
+        const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
+        const Lowered& x = values_[node.inputs[0]];
+        check(x.pending.has_value(), "lower: ", node.name, " averages no codes");
+        const Grid& grid = x.operands[0];
+        Instruction instruction = *x.pending;
+        set_bounds(instruction, q, grid, {q.format.qmin(), q.format.qmax()});
+        instruction.constants["scale"] = grid.scale.clone();
+        Lowered result;
+        result.grid = grid;
+        result.reg = push(std::move(instruction));
+        return result;
+    }
+
+    // An operator of the table on floats, with its parameters as constants.
+    Lowered float_node(const Node& node) {
+        check(!model_.hardware->integer_throughout(), "lower: ", node.name, " (", node.op,
+              ") has no integer rule on ", program_.hardware);
+        Instruction instruction = named(node, {});
+        instruction.is_float = true;
+        for (size_t position = 0; position < node.inputs.size(); ++position) {
+            const int id = node.inputs[position];
+            if (is_constant(graph_.node(id))) {
+                instruction.constants["input" + std::to_string(position)] = constant(id).data();
+            } else {
+                instruction.inputs.push_back(finished(node, values_[id]).reg);
+            }
+        }
+        Lowered result;
+        result.reg = push(std::move(instruction));
+        return result;
+    }
+
+    const QuantizedModel& model_;
+    const Graph& graph_;
+    Program program_;
+    std::map<std::string, Variable> constants_;
+    std::vector<Lowered> values_;
+};
+
+}  // namespace
+
+Program lower(const QuantizedModel& model) {
+    const ExactSimulation exact(model);
+    return Lowering(model).run();
+}
+
+}  // namespace gradus

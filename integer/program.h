@@ -1,0 +1,51 @@
+// program -- the lowered network: a straight line of instructions on registers.
+//
+// Codes are I8 or U8 tensors, accumulators int32, biases int32; what a layer needs (codes of its
+// weights, biases, multipliers, bounds) are constants of its instruction. Floats appear in the
+// input quantizer, in the scale of the logits, and in the float nodes of targets that compute
+// between convolutions in float (`academic`).
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nn/attributes.h"
+#include "tensor/tensor.h"
+
+namespace gradus {
+
+// op                  reads          constants                              attributes
+// quantize            real           scale                                  zero_point qmin qmax
+// conv2d, linear      codes          weight, bias (optional), and           conv attributes,
+//                                    multiplier [O] for codes,              input_zero_point,
+//                                    or scale [O] for a real output         zero_point lo hi signed
+// add                 codes, codes   ratios [a, b, offset]                  lo hi signed
+// max_pool2d, flatten codes          -                                      as the operator
+// global_average_pool codes          scale (of input and output)            zero_point lo hi signed
+// any other           real           the operator's parameters, by position as the operator
+struct Instruction {
+    std::string name;  // the layer's, as in the graph
+    std::string op;
+    std::string quantizer;  // on whose grid the output's codes are; "" for none
+    std::vector<int> inputs;
+    int output = -1;
+    bool is_float = false;  // computes in float: an operator of the table
+    Attributes attributes;
+    std::map<std::string, Tensor> constants;
+};
+
+struct Program {
+    std::string hardware;
+    Shape sample_shape;  // [H, W, C] of one normalised image
+    int registers = 1;   // register 0 holds the images
+    int output = -1;     // register of the logits [N, classes]
+    std::vector<Instruction> instructions;
+    std::map<std::string, int64_t> weight_bits;  // by layer, for sizes
+
+    int float_nodes() const;
+    // Bytes of the weight codes, packed to their bits, with int32 biases.
+    int64_t packed_bytes() const;
+};
+
+}  // namespace gradus

@@ -1,0 +1,32 @@
+#include "models/models.h"
+
+#include <algorithm>
+
+#include "models/resnet.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+const std::vector<Model>& models() {
+    static const std::vector<Model> rows{
+        {"resnet18", "ResNet-18 (He et al., CVPR 2016; torchvision's architecture and names)",
+         resnet18},
+    };
+    return rows;
+}
+
+const Model& find_model(const std::string& name) {
+    std::string names;
+    for (const Model& row : models()) {
+        if (row.name == name) return row;
+        names += std::string(" ") + row.name;
+    }
+    fail(ErrorKind::usage, "no model is called ", name, "; there are:", names);
+}
+
+std::string resolve_stem(const std::string& stem, const Shape& sample_shape) {
+    if (stem != "auto") return stem;
+    return std::max(sample_shape[0], sample_shape[1]) <= 40 ? "half" : "imagenet";
+}
+
+}  // namespace gradus

@@ -1,0 +1,73 @@
+// checkpoint -- what a run needs to go on, and the networks it leaves, in safetensors.
+//
+//   last.safetensors, previous.safetensors   parameters, optimizer state, position: for --resume
+//   float.safetensors                        the float network before quantization
+//   model.safetensors                        the final network: the parameters alone
+//
+// Names and layouts are PyTorch's (filters O I KH KW).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/graph.h"
+#include "nn/optimizer.h"
+#include "quant/prepare.h"
+
+namespace gradus {
+
+// Where a run stands. The next step to do is `batch` of `epoch` of `phase`.
+struct RunPosition {
+    std::string phase = "float";  // "float", "quantized", "done"
+    int64_t epoch = 0;
+    int64_t batch = 0;
+    int64_t step = 0;        // optimizer steps over all phases
+    int64_t phase_step = 0;  // of this phase: where the schedule stands
+    double loss_sum = 0.0;   // over the epoch so far
+    int64_t correct = 0;
+    int64_t seen = 0;
+    double float_top1 = -1.0;  // percent; below 0: not known yet
+    double seconds = 0.0;      // spent before
+};
+
+using ParameterList = std::vector<std::shared_ptr<Parameter>>;
+
+// The parameters as files hold them.
+std::map<std::string, Tensor> export_parameters(const ParameterList& parameters);
+
+// Copies tensors of the same names into the parameters. Error(usage) if one is missing or has
+// another shape: the checkpoint of another model. Tensors that nobody asks for are ignored.
+void import_parameters(const std::string& path, const std::map<std::string, Tensor>& tensors,
+                       const ParameterList& parameters);
+
+void save_network(const std::string& path, const ParameterList& parameters,
+                  const std::map<std::string, std::string>& metadata);
+// Reads a file of --weights. Error(data): missing or corrupt; Error(usage): of another model.
+void load_network(const std::string& path, const ParameterList& parameters);
+
+class CheckpointStore {
+  public:
+    explicit CheckpointStore(std::string folder) : folder_(std::move(folder)) {}
+
+    // Writes last.safetensors; what was last becomes previous.
+    void save(const RunPosition& position, const ParameterList& parameters,
+              const Optimizer& optimizer, const std::vector<std::shared_ptr<Quantizer>>& quantizers);
+
+    // The newest intact state. A damaged one is reported by `warn` and the one before it is taken.
+    // False if there is none; Error(data) if none is intact.
+    bool load(RunPosition& position, const ParameterList& parameters, Optimizer& optimizer,
+              const std::vector<std::shared_ptr<Quantizer>>& quantizers,
+              const std::function<void(const std::string&)>& warn) const;
+
+    std::string last() const { return folder_ + "/last.safetensors"; }
+    std::string previous() const { return folder_ + "/previous.safetensors"; }
+
+  private:
+    std::string folder_;
+};
+
+}  // namespace gradus

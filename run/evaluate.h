@@ -1,0 +1,42 @@
+// evaluate -- accuracy over a data set, and the simulation beside the integers.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/loader.h"
+#include "integer/compare.h"
+#include "nn/graph.h"
+#include "run/progress.h"
+
+namespace gradus {
+
+struct Accuracy {
+    int64_t images = 0;
+    int64_t correct = 0;
+    double loss = 0.0;  // mean cross entropy without smoothing
+    double top1() const;  // percent
+};
+
+// Runs `graph` in evaluation mode over all of `loader`.
+Accuracy evaluate(const Graph& graph, Loader& loader, Progress& progress, const char* what);
+
+// Both executions over the whole data set.
+struct IntegerEvaluation {
+    Accuracy simulated;
+    Accuracy integer;
+    Comparison comparison;
+    int64_t readable_images = 0;      // compared on the readable kernel too
+    int64_t readable_different = 0;   // codes of these that differ from the simulation
+    double integer_seconds = 0.0;
+};
+
+// The first batches, at least `readable_images`, run on the readable kernel as well as the fastest.
+IntegerEvaluation evaluate_integers(const QuantizedModel& model, const Program& program,
+                                    Loader& loader, int64_t readable_images, Progress& progress);
+
+// Counts right answers, ties of the argmax to the lowest index.
+int64_t count_correct(const Tensor& logits, const Tensor& labels);
+
+}  // namespace gradus

@@ -1,0 +1,135 @@
+#include "run/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "autograd/ops.h"
+#include "nn/executor.h"
+#include "run/resources.h"
+#include "run/signals.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+int64_t PhaseSettings::total_steps(int64_t batches_per_epoch) const {
+    const int64_t steps = epochs * batches_per_epoch;
+    return max_steps > 0 ? std::min(steps, max_steps) : steps;
+}
+
+WarmupCosine PhaseSettings::schedule(int64_t batches_per_epoch) const {
+    const int64_t total = total_steps(batches_per_epoch);
+    const auto warmup = static_cast<int64_t>(
+        std::floor(warmup_epochs * static_cast<double>(batches_per_epoch)));
+    const int64_t steps = std::min(std::max<int64_t>(1, warmup), std::max<int64_t>(1, total / 2));
+    return {lr / static_cast<double>(steps), lr, steps, total};
+}
+
+double median(std::vector<double> values) {
+    if (values.empty()) return NAN;
+    const size_t middle = values.size() / 2;
+    std::nth_element(values.begin(), values.begin() + middle, values.end());
+    return values[middle];
+}
+
+Trainer::Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPosition& position,
+                 Metrics& metrics, Progress& progress)
+    : graph_(graph), loader_(loader), optimizer_(optimizer), position_(position),
+      metrics_(metrics), progress_(progress) {}
+
+void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
+    const int64_t batches = loader_.batches();
+    const int64_t total = settings.total_steps(batches);
+    const WarmupCosine schedule = settings.schedule(batches);
+    while (position_.phase_step < total) {
+        loader_.start(position_.epoch, position_.batch);
+        double lr = 0.0;
+        Stopwatch watch;
+        while (position_.phase_step < total) {
+            const auto batch = loader_.next();
+            if (!batch) break;
+            lr = schedule.at(position_.phase_step + 1);
+            step(*batch, settings, lr);
+            step_seconds_.push_back(watch.seconds());
+            watch = Stopwatch();
+            if (position_.step % settings.log_interval == 0) metrics_.interval(row(settings, lr));
+            const bool due = settings.save_every > 0 && position_.step % settings.save_every == 0;
+            if (interrupted() || due) hooks.save();
+            if (interrupted()) fail_interrupted(hooks.resume_command().c_str());
+        }
+        finish_epoch(settings, hooks, lr);
+    }
+}
+
+void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr) {
+    const RunMode mode{true, true, static_cast<uint64_t>(position_.step), settings.seed};
+    Execution execution = execute(graph_, batch.images, mode);
+    const Tensor logits = execution.output.data();
+    const Variable loss =
+        softmax_cross_entropy(execution.output, batch.labels, settings.label_smoothing);
+    execution.output = Variable();
+    const float value = loss.data().data<float>()[0];
+    if (!std::isfinite(value)) diverged(batch, settings, value);
+    backward(loss);
+    optimizer_.step(execution, static_cast<float>(lr));
+
+    batch_images_ = batch.labels.numel();
+    position_.loss_sum += static_cast<double>(value) * static_cast<double>(batch_images_);
+    position_.correct += count_correct(logits, batch.labels);
+    position_.seen += batch_images_;
+    ++position_.batch;
+    ++position_.step;
+    ++position_.phase_step;
+    const double seen = static_cast<double>(position_.seen);
+    progress_.step({static_cast<int>(position_.epoch), position_.batch - 1,
+                    position_.loss_sum / seen, 100.0 * static_cast<double>(position_.correct) / seen,
+                    lr, batch_images_});
+}
+
+void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float loss) const {
+    const RunMode mode{true, false, static_cast<uint64_t>(position_.step), settings.seed};
+    const std::string layer = first_non_finite(graph_, batch.images, mode);
+    fail(ErrorKind::diverged, "diverged: the loss is ", loss, " at ", settings.name, " step ",
+         position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer,
+         "; a lower ", settings.name == "float" ? "--float-lr" : "--lr", " than ", settings.lr,
+         " may help");
+}
+
+MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
+    MetricsRow row;
+    row.phase = settings.name;
+    row.epoch = static_cast<int>(position_.epoch);
+    row.step = position_.step;
+    const double seen = static_cast<double>(std::max<int64_t>(1, position_.seen));
+    row.train_loss = position_.loss_sum / seen;
+    row.train_top1 = 100.0 * static_cast<double>(position_.correct) / seen;
+    row.lr = lr;
+    const int64_t recent =
+        std::min<int64_t>(settings.log_interval, static_cast<int64_t>(step_seconds_.size()));
+    if (recent > 0) {
+        row.images_per_second =
+            static_cast<double>(batch_images_) /
+            median({step_seconds_.end() - recent, step_seconds_.end()});
+    }
+    return row;
+}
+
+void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr) {
+    MetricsRow metrics = row(settings, lr);
+    const Accuracy accuracy = hooks.evaluate();
+    if (accuracy.images > 0) {
+        metrics.eval_loss = accuracy.loss;
+        metrics.eval_top1 = accuracy.top1();
+        progress_.line(join(settings.name, ' ', position_.epoch + 1, '/', settings.epochs,
+                            ": train loss ", metrics.train_loss, " top1 ", metrics.train_top1,
+                            ", test loss ", metrics.eval_loss, " top1 ", metrics.eval_top1));
+    }
+    metrics_.epoch(metrics);
+    ++position_.epoch;
+    position_.batch = 0;
+    position_.loss_sum = 0.0;
+    position_.correct = 0;
+    position_.seen = 0;
+    hooks.save();
+}
+
+}  // namespace gradus

@@ -1,0 +1,69 @@
+// trainer -- one phase of training: batches, schedule, optimizer, checkpoints, metrics.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "data/loader.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+#include "run/checkpoint.h"
+#include "run/evaluate.h"
+#include "run/metrics.h"
+#include "run/progress.h"
+
+namespace gradus {
+
+struct PhaseSettings {
+    std::string name;  // "float", "quantized"
+    int64_t epochs = 0;
+    int64_t max_steps = 0;  // 0: no limit
+    double lr = 0.1;
+    double warmup_epochs = 0.0;
+    float label_smoothing = 0.0f;
+    uint64_t seed = 0;
+    int64_t log_interval = 50;
+    int64_t save_every = 0;  // steps between checkpoints; 0: after each epoch
+
+    // Optimizer steps of the phase.
+    int64_t total_steps(int64_t batches_per_epoch) const;
+    WarmupCosine schedule(int64_t batches_per_epoch) const;
+};
+
+struct PhaseHooks {
+    std::function<void()> save;                    // writes a checkpoint of the position
+    std::function<Accuracy()> evaluate;            // after an epoch
+    std::function<std::string()> resume_command;
+};
+
+class Trainer {
+  public:
+    Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPosition& position,
+            Metrics& metrics, Progress& progress);
+
+    // Goes on from the position to the end of the phase. Error(diverged) names phase, step and the
+    // first layer whose values are not finite; Error(interrupted) after saving.
+    void run(const PhaseSettings& settings, const PhaseHooks& hooks);
+
+    // Seconds of each step, data loading included.
+    const std::vector<double>& step_seconds() const { return step_seconds_; }
+
+  private:
+    void step(const Batch& batch, const PhaseSettings& settings, double lr);
+    [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
+    MetricsRow row(const PhaseSettings& settings, double lr) const;
+    void finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr);
+
+    const Graph& graph_;
+    Loader& loader_;
+    Optimizer& optimizer_;
+    RunPosition& position_;
+    Metrics& metrics_;
+    Progress& progress_;
+    std::vector<double> step_seconds_;
+    int64_t batch_images_ = 0;
+};
+
+double median(std::vector<double> values);
+
+}  // namespace gradus
