@@ -16,9 +16,8 @@ for needed in boost/test/unit_test.hpp CLI/CLI.hpp nlohmann/json.hpp stb/stb_ima
 done
 cp -rL /usr/include/CLI /usr/include/nlohmann /usr/include/stb $include/
 
-# Of Boost only what the test header reaches: the compiler names it.
-echo '#include <boost/test/included/unit_test.hpp>
-#include <boost/test/unit_test.hpp>' |
+# Of Boost only what the tests reach: the compiler names it.
+grep -h '#include <boost/' tests/* | sort -u |
     g++ -std=c++20 -M -x c++ - | tr -s ' \\' '\n' | grep '^/usr/include/boost/' | sort -u |
     while read -r header; do
         to=$include/${header#/usr/include/}
