@@ -54,10 +54,11 @@ bool read_value(const std::string& text, std::string* value) {
 
 std::vector<ConfigEntry> read_config_file(const std::string& path) {
     std::error_code ignored;
-    check_kind(!std::filesystem::is_directory(path, ignored), ErrorKind::data, "cannot read ", path,
-               ": it is a folder; name a file");
+    check_kind(!std::filesystem::is_directory(path, ignored), ErrorKind::usage, "cannot read ",
+               path, ": it is a folder; name a file");
     std::ifstream file(path);
-    check_kind(file.good(), ErrorKind::data, "cannot read ", path, ": ", std::strerror(errno));
+    check_kind(file.good(), ErrorKind::usage, "cannot read ", path, ": ", std::strerror(errno),
+               "; check --config");
     std::vector<ConfigEntry> entries;
     std::set<std::string> keys;
     std::string text;
@@ -74,7 +75,7 @@ std::vector<ConfigEntry> read_config_file(const std::string& path) {
                    entry.key, "' is given twice; keep one");
         entries.push_back(entry);
     }
-    check_kind(!file.bad(), ErrorKind::data, "cannot read ", path, ": ", std::strerror(errno));
+    check_kind(!file.bad(), ErrorKind::usage, "cannot read ", path, ": ", std::strerror(errno));
     return entries;
 }
 

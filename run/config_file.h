@@ -19,7 +19,7 @@ struct ConfigEntry {
     std::string value;
 };
 
-// Error(data): the file cannot be read; Error(usage): a line that is no `key = value`.
+// Error(usage): the file cannot be read, or a line is no `key = value`.
 std::vector<ConfigEntry> read_config_file(const std::string& path);
 
 }  // namespace gradus

@@ -29,11 +29,16 @@ const std::vector<std::string> kStems = {"auto", "imagenet", "small", "half"};
 void add_network_flags(FlagTable& table, Options& o) {
     table.section("network");
     table.add("--model", &o.model, "network (--list-models)").on_first_page();
-    table.add("--stem", &o.stem, "first layers; auto: half up to 40 pixels").one_of(kStems);
+    table.add("--stem", &o.stem, "first layers; auto: half up to 40 pixels")
+        .one_of(kStems)
+        .shown_as("NAME");
     table.add("--image-size,--img-size", &o.image_size, "pixels a side; 0: as the data")
         .range(0, 4096);
     table.add("--num-classes", &o.num_classes, "classes; 0: as the data").range(0, 1 << 20);
-    table.add("--weights,--initial-checkpoint", &o.weights, "float weights; skips float training")
+    table
+        .add("--weights,--initial-checkpoint", &o.weights,
+             "float weights instead of float training")
+        .shown_as("FILE")
         .on_first_page();
 }
 
@@ -44,21 +49,23 @@ void add_quantization_flags(FlagTable& table, Options& o) {
     table.add("--simulate", &o.simulate, "as the integers, or textbook floats")
         .one_of({"exact", "qdq"})
         .on_first_page();
-    table.add("--bits", &o.bits, "of weights and activations").range(2, 8).on_first_page();
+    table.add("--bits", &o.bits, "of weights and activations, 2 to 8").range(2, 8).on_first_page();
     table.add("--weight-bits,--w-bits", &o.weight_bits, "else --bits").range(2, 8);
     table.add("--activation-bits,--a-bits", &o.activation_bits, "else --bits").range(2, 8);
     table.add("--bn-fold", &o.bn_fold,
-              "auto, -1 none, 0 merge, 1 freeze, 2 naive, 3 whitepaper, 4 torch");
+              "auto, none, merge, freeze, naive, whitepaper, torch, or -1 to 4");
     table.add("--calibration-images", &o.calibration_images, "images that set the first scales")
         .range(1, 1e9);
 }
 
 void add_data_flags(FlagTable& table, Options& o) {
     table.section("data");
-    table.add("--dataset", &o.dataset, "data set")
+    table.add("--dataset", &o.dataset, "auto, fashion-mnist, mnist or synthetic")
         .one_of({"auto", "fashion-mnist", "mnist", "synthetic"})
+        .shown_as("NAME")
         .on_first_page();
     table.add("--data-path,--data-dir,--data", &o.data_path, "folder of the data files")
+        .shown_as("DIR")
         .used_for(FlagUse::machine)
         .on_first_page();
 }
@@ -74,7 +81,7 @@ void add_training_flags(FlagTable& table, Options& o) {
     table.add("--float-lr", &o.float_lr, "highest rate, float").above(0);
     table.add("--opt", &o.opt, "optimizer").one_of({"sgd", "adamw"});
     table.add("--momentum", &o.momentum, "of sgd").range(0).below(1);
-    table.add("--nesterov", &o.nesterov, "Nesterov's momentum");
+    table.add("--nesterov", &o.nesterov, "Nesterov's momentum (--no-nesterov)");
     table.add("--weight-decay,--wd", &o.weight_decay, "L2 penalty").range(0, 1);
     table.add("--warmup-epochs", &o.warmup_epochs, "linear warm-up, then cosine to 0")
         .range(0, 1e6);
@@ -104,9 +111,15 @@ void add_run_flags(FlagTable& table, Options& o) {
     const auto call = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
         return table.add(names, target, help).used_for(FlagUse::call);
     };
-    call("--output", &o.output, "run folder, else runs/<time>-<names>").on_first_page();
-    call("--resume", &o.resume, "go on with the run in this folder, or auto").on_first_page();
-    call("--config", &o.config, "file of flags, as a run's config.toml").on_first_page();
+    call("--output", &o.output, "run folder, else runs/<time>-<names>")
+        .shown_as("DIR")
+        .on_first_page();
+    call("--resume", &o.resume, "go on with the run in this folder, or auto")
+        .shown_as("DIR")
+        .on_first_page();
+    call("--config", &o.config, "file of flags, as a run's config.toml")
+        .shown_as("FILE")
+        .on_first_page();
     call("--summary", &o.summary, "print the network, layer by layer");
     call("--json", &o.json, "result as JSON on stdout, all else on stderr").on_first_page();
     call("--dry-run", &o.dry_run, "check everything, train nothing").on_first_page();
@@ -119,11 +132,11 @@ void add_questions(FlagTable& table, Options& o) {
     const auto ask = [&](const char* names, bool* target, const char* help) -> Flag& {
         return table.add(names, target, help).used_for(FlagUse::question);
     };
-    ask("--list-models", &o.list_models, "");
-    ask("--list-algos", &o.list_algos, "");
-    ask("--list-hardware", &o.list_hardware, "");
-    ask("--version", &o.version, "");
-    ask("-h,--help", &o.help, "");
+    ask("--list-models", &o.list_models, "networks that --model knows");
+    ask("--list-algos", &o.list_algos, "algorithms that --algo knows");
+    ask("--list-hardware", &o.list_hardware, "targets that --hardware knows");
+    ask("--version", &o.version, "version and build");
+    ask("-h,--help", &o.help, "the common flags");
     ask("--help-all", &o.help_all, "every flag").on_first_page();
 }
 

@@ -20,13 +20,19 @@ std::string number_text(T value) {
     return std::string(text, end);
 }
 
+// A bound: 1000000 rather than 1e+06.
+std::string bound_text(double bound) {
+    const bool whole = bound == std::floor(bound) && std::fabs(bound) < 1e18;
+    return whole ? number_text(static_cast<int64_t>(bound)) : number_text(bound);
+}
+
 std::string range_text(const Flag& flag) {
     if (flag.max == HUGE_VAL) {
-        return (flag.open ? "above " : "of at least ") + number_text(flag.min);
+        return (flag.open ? "above " : "of at least ") + bound_text(flag.min);
     }
     const bool below = flag.max != std::floor(flag.max);
-    return "from " + number_text(flag.min) + (below ? " to below " : " to ") +
-           number_text(below ? std::ceil(flag.max) : flag.max);
+    return "from " + bound_text(flag.min) + (below ? " to below " : " to ") +
+           bound_text(below ? std::ceil(flag.max) : flag.max);
 }
 
 // Whole text or nothing: "4x", "" and "nan" are no numbers.
@@ -62,20 +68,32 @@ void set_text(const Flag& flag, std::string* target, const std::string& text) {
     *target = text;
 }
 
-// "-b, --batch-size N" as the help page shows it.
-std::string synopsis(const Flag& flag) {
-    std::string names;
-    for (const std::string& name : flag.all_names()) names += (names.empty() ? "" : ", ") + name;
-    if (flag.is_switch()) return names;
-    if (std::holds_alternative<std::string*>(flag.target)) {
-        std::string values;
-        for (const std::string& choice : flag.choices) {
-            values += (values.empty() ? "" : "|") + choice;
-        }
-        const bool fits = !values.empty() && values.size() <= 24;
-        return names + " " + (fits ? values : "NAME");
+std::string placeholder(const Flag& flag) {
+    if (flag.is_switch()) return "";
+    if (!flag.placeholder.empty()) return " " + flag.placeholder;
+    if (!std::holds_alternative<std::string*>(flag.target)) {
+        return std::holds_alternative<double*>(flag.target) ? " X" : " N";
     }
-    return names + (std::holds_alternative<double*>(flag.target) ? " X" : " N");
+    std::string values;
+    for (const std::string& choice : flag.choices) values += (values.empty() ? " " : "|") + choice;
+    return values.empty() ? " NAME" : values;
+}
+
+// "-b, --batch-size N": the name, with its letter if it has one.
+std::string synopsis(const Flag& flag) {
+    const std::string first = flag.all_names().front();
+    const std::string letter = first.size() == 2 ? first + ", " : "";
+    return letter + "--" + flag.name() + placeholder(flag);
+}
+
+// " (also --wd)"
+std::string aliases(const Flag& flag) {
+    std::string list;
+    for (const std::string& name : flag.all_names()) {
+        if (name.size() == 2 || name == "--" + flag.name()) continue;
+        list += (list.empty() ? " (also " : ", ") + name;
+    }
+    return list.empty() ? "" : list + ")";
 }
 
 // " [4]"; nothing where the default is "not given".
@@ -96,13 +114,13 @@ std::string default_note(const Flag& flag) {
     return flag.is_switch() ? " [on]" : " [" + flag_text(flag) + "]";
 }
 
-std::string help_line(const Flag& flag) {
-    constexpr size_t column = 34;
+std::string help_line(const Flag& flag, bool everything) {
+    constexpr size_t column = 30;
     std::string line = "  " + synopsis(flag);
     line += line.size() + 2 > column ? "\n" + std::string(column, ' ')
                                      : std::string(column - line.size(), ' ');
     line += flag.help;
-    return line + default_note(flag) + "\n";
+    return line + default_note(flag) + (everything ? aliases(flag) : "") + "\n";
 }
 
 }  // namespace
@@ -167,7 +185,7 @@ std::string help_text(const std::string& usage, const std::vector<Flag>& flags, 
             section = flag.section;
             text += "\n" + section + ":\n";
         }
-        text += help_line(flag);
+        text += help_line(flag, everything);
     }
     return text;
 }

@@ -24,6 +24,7 @@ struct Flag {
     std::string names;    // "--weight-decay,--wd": the first long name is the flag's name
     FlagTarget target;
     std::string help;
+    std::string placeholder;  // of the value on the help page; empty: N, X or NAME by its type
     FlagUse use = FlagUse::recipe;
     bool common = false;                     // on the short help page
     double min = -HUGE_VAL, max = HUGE_VAL;  // numbers: inclusive,
@@ -35,6 +36,7 @@ struct Flag {
     Flag& above(double low) { return min = low, open = true, *this; }
     Flag& below(double high) { return max = std::nextafter(high, -HUGE_VAL), *this; }
     Flag& one_of(std::vector<std::string> texts) { return choices = std::move(texts), *this; }
+    Flag& shown_as(const std::string& text) { return placeholder = text, *this; }
     Flag& used_for(FlagUse what) { return use = what, *this; }
     Flag& on_first_page() { return common = true, *this; }
 
@@ -51,7 +53,7 @@ std::string flag_text(const Flag& flag);
 // The value as JSON and as TOML spell it (texts quoted; numbers and booleans bare).
 std::string flag_literal(const Flag& flag);
 
-// The help page; `everything` adds the flags that are not common.
+// The help page: the common flags by their first name, or every flag with its aliases.
 std::string help_text(const std::string& usage, const std::vector<Flag>& flags, bool everything);
 
 }  // namespace gradus

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -21,6 +22,11 @@ const std::vector<std::string> kFoldings = {"none",  "merge",      "freeze",
 
 // ---- the command line ------------------------------------------------------------------------
 
+// --no-nesterov; switches that are off unless given need none.
+bool has_negation(const Flag& flag) {
+    return flag.is_switch() && flag.use == FlagUse::recipe;
+}
+
 [[noreturn]] void fail_unknown(const std::vector<Flag>& flags, const std::string& argument) {
     check_kind(argument.size() > 1 && argument[0] == '-', ErrorKind::usage, "unexpected argument '",
                argument, "'; every value belongs to a flag (see --help)");
@@ -28,7 +34,7 @@ const std::vector<std::string> kFoldings = {"none",  "merge",      "freeze",
     std::vector<std::string> known;
     for (const Flag& flag : flags) {
         for (const std::string& spelling : flag.all_names()) known.push_back(spelling);
-        if (flag.is_switch()) known.push_back("--no-" + flag.name());
+        if (has_negation(flag)) known.push_back("--no-" + flag.name());
     }
     const std::string nearest = nearest_name(name, known);
     fail(ErrorKind::usage, "unknown flag ", name,
@@ -44,13 +50,16 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
     app.allow_extras();
     std::map<std::string, CLI::Option*> options;
     for (const Flag& flag : flags) {
-        const std::string negation = flag.use == FlagUse::recipe ? ",!--no-" + flag.name() : "";
+        const std::string negation = has_negation(flag) ? ",!--no-" + flag.name() : "";
         options[flag.names] =
             flag.is_switch() ? app.add_flag(flag.names + negation) : app.add_option(flag.names);
         options[flag.names]->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
     try {
         app.parse(argc, argv);
+    } catch (const CLI::ArgumentMismatch& error) {
+        const std::string text = error.what();  // "--lr: 1 required ..."
+        fail(ErrorKind::usage, text.substr(0, text.find(':')), " needs a value (see --help)");
     } catch (const CLI::ParseError& error) {
         fail(ErrorKind::usage, error.what(), " (see --help)");
     }
@@ -64,7 +73,9 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
         set_flag(flag, text);
         given.insert(flag.name());
     }
-    if (!app.remaining().empty()) fail_unknown(flags, app.remaining().front());
+    for (const std::string& argument : app.remaining()) {
+        if (argument != "--") fail_unknown(flags, argument);
+    }
     return given;
 }
 
@@ -121,7 +132,7 @@ void resolve(Options& o) {
                "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
 }
 
-// Names the widths that the command line decides anew by a plain --bits.
+// A plain --bits on the command line decides anew what the file said of the widths.
 void forget_widths(const std::set<std::string>& given, Options& o) {
     if (!given.count("bits")) return;
     if (!given.count("weight-bits")) o.weight_bits = 0;
@@ -135,6 +146,14 @@ std::string folder_to_resume(const Options& o) {
     check_kind(!folder.empty(), ErrorKind::usage,
                "--resume auto: no unfinished run below runs/; name its folder or start a new one");
     while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+    const std::filesystem::path path(folder);
+    std::error_code ignored;
+    if (std::filesystem::is_symlink(path, ignored)) {  // runs/latest will soon be another run
+        folder = (path.parent_path() / std::filesystem::read_symlink(path)).string();
+    }
+    check_kind(std::filesystem::exists(folder + "/config.toml", ignored), ErrorKind::data,
+               "no run in ", folder,
+               ": it has no config.toml; name the folder of a run or --resume auto");
     check_kind(o.output.empty() || o.output == folder, ErrorKind::usage,
                "--resume goes on in its own folder; drop --output");
     return folder;

@@ -71,7 +71,7 @@ ProgressSettings progress_settings(bool quiet, bool no_progress, int log_interva
     settings.bar =
         isatty(STDERR_FILENO) == 1 && !no_progress && !dumb && !is_set("NO_COLOR") && !is_set("CI");
     settings.utf8 = locale_is_utf8();
-    settings.width = terminal_width();
+    settings.width = 0;
     settings.log_interval = log_interval;
     return settings;
 }
@@ -80,8 +80,8 @@ std::string duration_text(double seconds) {
     if (!std::isfinite(seconds) || seconds < 0) return "?";
     const auto total = static_cast<long>(std::lround(seconds));
     if (total < 60) return print("%lds", total);
-    if (total < 3600) return print("%ldm %02lds", total / 60, total % 60);
-    return print("%ldh %02ldm", total / 3600, total / 60 % 60);
+    if (total < 3600) return print("%ldm%02lds", total / 60, total % 60);
+    return print("%ldh%02ldm", total / 3600, total / 60 % 60);
 }
 
 Progress::Progress(std::ostream& out, const ProgressSettings& settings, std::function<double()> now)
@@ -141,8 +141,13 @@ void Progress::step(const ProgressStep& step) {
     }
 }
 
-std::string Progress::bar(double fraction) const {
-    constexpr int cells = 16;
+int Progress::width() const {
+    return settings_.width > 0 ? settings_.width : terminal_width();
+}
+
+// `others` are the columns that the rest of the line needs.
+std::string Progress::bar(double fraction, size_t others) const {
+    const int cells = std::clamp(width() - 3 - static_cast<int>(others), 4, 24);
     const int full = std::clamp(static_cast<int>(fraction * cells), 0, cells);
     std::string text = settings_.utf8 ? "▕" : "[";
     for (int i = 0; i < cells; ++i) {
@@ -154,38 +159,40 @@ std::string Progress::bar(double fraction) const {
 std::string Progress::describe(const ProgressStep& step) const {
     const double total = static_cast<double>(std::max<int64_t>(1, phase_.steps_per_epoch));
     const double fraction = static_cast<double>(step.step + 1) / total;
-    std::string text = print("%s epoch %d/%d ", phase_.name.c_str(), step.epoch + 1, phase_.epochs);
-    if (settings_.bar) {
-        text += bar(fraction) + print(" %3.0f%%", std::floor(100 * fraction));
-    } else {
-        text += print("[%ld/%ld]", static_cast<long>(step.step + 1),
-                      static_cast<long>(phase_.steps_per_epoch));
-    }
-    text += print("  loss %.4f  top1 %.2f  lr %.2e", step.loss, step.top1, step.lr);
-    if (images_per_second_ > 0) text += print("  %.0f img/s", images_per_second_);
+    const std::string head = print("%s %d/%d ", phase_.name.c_str(), step.epoch + 1, phase_.epochs);
+    std::string tail = print(" loss %.3f top1 %.1f lr %.1e", step.loss, step.top1, step.lr);
+    if (images_per_second_ > 0) tail += print(" %.0f img/s", images_per_second_);
     const double left = seconds_left();
-    if (std::isfinite(left)) text += "  " + duration_text(left) + " left";
-    return text;
+    if (std::isfinite(left)) tail += " " + duration_text(left) + " left";
+    if (settings_.bar) {
+        tail = print(" %.0f%%", std::floor(100 * fraction)) + tail;
+        return head + bar(fraction, head.size() + tail.size()) + tail;
+    }
+    return head +
+           print("[%ld/%ld]", static_cast<long>(step.step + 1),
+                 static_cast<long>(phase_.steps_per_epoch)) +
+           tail;
 }
 
 void Progress::count(const std::string& what, int64_t done, int64_t total) {
     if (settings_.quiet) return;
     const bool last = done >= total;
     if (!settings_.bar || last) {
-        // Elsewhere its beginning and its end would be noise: the caller's line tells the outcome.
+        // Without a bar this would only be noise: the caller's line tells the outcome.
         clear();
         return;
     }
     if (now_() - last_draw_ < settings_.redraw_seconds) return;
     const double fraction = static_cast<double>(done) / static_cast<double>(total);
-    draw(what + " " + bar(fraction) + print(" %3.0f%%", std::floor(100 * fraction)));
+    const std::string tail = print(" %.0f%%", std::floor(100 * fraction));
+    draw(what + " " + bar(fraction, what.size() + 1 + tail.size()) + tail);
 }
 
 void Progress::draw(const std::string& text) {
     last_draw_ = now_();
     drawn_ = true;
     // To the start of the line, the text, and the rest of the line erased.
-    out_ << '\r' << fitted(text, settings_.width - 1) << "\x1b[K" << std::flush;
+    out_ << '\r' << fitted(text, width() - 1) << "\x1b[K" << std::flush;
 }
 
 void Progress::clear() {

@@ -13,7 +13,7 @@ struct ProgressSettings {
     bool quiet = false;
     bool bar = false;   // redraw one line; else a line per log_interval steps
     bool utf8 = false;  // block characters, else plain ASCII
-    int width = 80;     // columns of the terminal
+    int width = 80;     // columns; 0: ask the terminal, whose size may change
     int log_interval = 50;
     double redraw_seconds = 0.1;
 };
@@ -72,7 +72,8 @@ class Progress {
   private:
     void draw(const std::string& text);
     std::string describe(const ProgressStep& step) const;
-    std::string bar(double fraction) const;
+    int width() const;
+    std::string bar(double fraction, size_t others) const;
 
     std::ostream& out_;
     ProgressSettings settings_;
@@ -89,7 +90,7 @@ class Progress {
     bool drawn_ = false;
 };
 
-// "41s", "3m 05s", "2h 07m"
+// "41s", "3m05s", "2h07m"
 std::string duration_text(double seconds);
 
 }  // namespace gradus

@@ -118,6 +118,8 @@ RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty())
         check_kind(!exists(file("result.json")), ErrorKind::usage, "the run in ", path_,
                    " is finished; start a new one");
     } else {
+        check_kind(!exists(file("result.json")), ErrorKind::usage, path_,
+                   " already holds a finished run; choose another --output");
         check_kind(!exists(file("config.toml")) && !exists(file("run.json")), ErrorKind::usage,
                    path_, " already holds a run; go on with --resume ", path_,
                    " or choose another --output");

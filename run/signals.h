@@ -4,7 +4,8 @@
 namespace gradus {
 
 // SIGINT and SIGTERM: the first sets the flag and says so on stderr, the second ends the process
-// with 130. SIGPIPE is ignored, so that a closed pipe becomes a write error with a message.
+// with 130. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file that grows past its
+// limit become write errors with a message.
 void install_signal_handlers();
 
 // True after the first SIGINT or SIGTERM. Cheap: ask it after every step.

@@ -27,7 +27,7 @@ int edit_distance(const std::string& a, const std::string& b) {
 std::string nearest_name(const std::string& name, const std::vector<std::string>& names) {
     // Up to a third of the letters may be wrong; or the name is the beginning of a longer one.
     std::string nearest;
-    int best = std::max(1, static_cast<int>(name.size()) / 3) + 1;
+    int best = static_cast<int>(name.size()) / 3 + 1;
     for (const std::string& candidate : names) {
         const int distance = edit_distance(name, candidate);
         if (distance < best) {
@@ -35,7 +35,7 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
             nearest = candidate;
         }
     }
-    if (!nearest.empty() || name.size() < 2) return nearest;
+    if (!nearest.empty() || name.size() < 3) return nearest;
     for (const std::string& candidate : names) {
         if (candidate.rfind(name, 0) == 0) return candidate;
     }
