@@ -36,7 +36,7 @@ struct LoaderOptions {
     int64_t batch_size = 128;
     bool shuffle = false;    // else in the data set's order
     bool drop_last = false;  // leave out a last batch that is not full
-    Augmentation augmentation;
+    Augmentation augmentation = {};
     int64_t prefetch = 4;  // batches ready ahead, at most
 };
 

@@ -204,7 +204,7 @@ DatasetPtr make_synthetic(const SyntheticOptions& options) {
     facts.size = options.size;
     facts.image_shape = {options.image_size, options.image_size, options.channels};
     facts.mean.assign(options.channels, 0.5f);
-    facts.deviation.assign(options.channels, 0.2f);
+    facts.deviation.assign(options.channels, 0.23f);
     facts.may_flip = true;
     const Rng rng(0x53594e5448ULL);
     return std::make_shared<Synthetic>(std::move(facts),

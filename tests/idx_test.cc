@@ -1,0 +1,285 @@
+// idx -- plain and packed files are read alike; every damage is one line that names the file.
+#include "data/idx.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "data/gzip.h"
+#include "data/open_dataset.h"
+#include "data/resize.h"
+#include "io/sha256.h"
+#include "tests/files.h"
+
+using namespace gradus;
+
+namespace {
+
+std::string big_endian(uint32_t value) {
+    std::string bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 255);
+    return bytes;
+}
+
+std::string idx_bytes(const std::vector<uint32_t>& extents, const std::string& payload) {
+    std::string bytes = big_endian(0x0800u + static_cast<uint32_t>(extents.size()));
+    for (uint32_t extent : extents) bytes += big_endian(extent);
+    return bytes + payload;
+}
+
+// Three images of 2 x 2 with labels 1, 0, 2.
+const std::string kImages = idx_bytes({3, 2, 2}, "abcdefghijkl");
+const std::string kLabels = idx_bytes({3}, std::string("\x01\x00\x02", 3));
+
+// kImages, packed by Python's gzip.compress(..., 9, mtime=0).
+constexpr char kPackedBytes[] =
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x63\x60\xe0\x60\x66\x60\x60\x00\x61\x26\x10\x4e"
+    "\x4c\x4a\x4e\x49\x4d\x4b\xcf\xc8\xcc\xca\xce\x01\x00\x22\x96\x67\xa2\x1c\x00\x00\x00";
+const std::string kPacked(kPackedBytes, sizeof kPackedBytes - 1);
+
+// A build with ZLIB=0 says so instead of unpacking; then there is nothing else to test.
+bool can_unpack() {
+    const std::vector<uint8_t> bytes(kPacked.begin(), kPacked.end());
+    try {
+        gunzip("probe", bytes, 1000);
+    } catch (const Error& error) {
+        BOOST_TEST(std::string(error.what()).find("no zlib") != std::string::npos);
+        return false;
+    }
+    return true;
+}
+
+DatasetFacts three_classes() {
+    DatasetFacts facts;
+    facts.name = "letters";
+    facts.classes = {"x", "y", "z"};
+    facts.mean = {0};
+    facts.deviation = {1};
+    return facts;
+}
+
+void refuses(const std::string& bytes, int rank, const std::string& reason) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("bad", bytes);
+    BOOST_CHECK(throws(ErrorKind::data, {path, reason}, [&] { read_idx(path, rank); }));
+}
+
+std::string write_set(const TemporaryFolder& folder) {
+    folder.file("train-images-idx3-ubyte", kImages);
+    folder.file("train-labels-idx1-ubyte", kLabels);
+    folder.file("t10k-images-idx3-ubyte", kImages);
+    folder.file("t10k-labels-idx1-ubyte", kLabels);
+    return folder.path("");
+}
+
+DatasetOptions options(const std::string& name, const std::string& path,
+                       const std::string& system_path = "") {
+    DatasetOptions result;
+    result.name = name;
+    result.path = path;
+    result.system_path = system_path;
+    return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(idx)
+
+BOOST_AUTO_TEST_CASE(a_plain_pair_is_read) {
+    const TemporaryFolder folder;
+    const DatasetPtr data =
+        open_idx(three_classes(), folder.file("i", kImages), folder.file("l", kLabels));
+    BOOST_TEST(data->size() == 3);
+    BOOST_TEST(data->image_shape() == (Shape{2, 2, 1}));
+    std::string pixels(4, ' ');
+    data->image(1, reinterpret_cast<uint8_t*>(pixels.data()));
+    BOOST_TEST(pixels == "efgh");
+    BOOST_TEST(data->label(2) == 2);
+    BOOST_CHECK_THROW(data->image(3, reinterpret_cast<uint8_t*>(pixels.data())), Error);
+}
+
+BOOST_AUTO_TEST_CASE(a_packed_file_is_read_whatever_its_name) {
+    if (!can_unpack()) return;
+    const TemporaryFolder folder;
+    const IdxArray array = read_idx(folder.file("images", kPacked), 3);
+    BOOST_TEST(array.extents == (std::vector<int64_t>{3, 2, 2}));
+    BOOST_TEST(std::string(array.values.begin(), array.values.end()) == "abcdefghijkl");
+    BOOST_TEST(read_idx(folder.file("images.gz", kImages), 3).values == array.values);
+}
+
+BOOST_AUTO_TEST_CASE(damaged_packed_files_are_refused) {
+    if (!can_unpack()) return;
+    for (size_t length = 2; length < kPacked.size(); ++length) {
+        refuses(kPacked.substr(0, length), 3, "gzip: ");
+    }
+    refuses(kPacked + "x", 3, "gzip: ");
+    refuses(kPacked + kPacked, 3, "truncated or corrupt");
+    std::string bytes = kPacked;
+    bytes[bytes.size() - 8] ^= 1;
+    refuses(bytes, 3, "truncated or corrupt");  // the CRC
+    bytes = kPacked;
+    bytes[bytes.size() - 4] -= 1;
+    refuses(bytes, 3, "truncated or corrupt");  // one byte less than it unpacks to
+    bytes = kPacked;
+    bytes[bytes.size() - 2] = 1;
+    refuses(bytes, 3, "more bytes than it can hold");
+    bytes[bytes.size() - 1] = '\xff';
+    refuses(bytes, 3, "more unpacked bytes than a data file may have");
+}
+
+BOOST_AUTO_TEST_CASE(damaged_plain_files_are_refused) {
+    for (size_t length = 0; length < kImages.size(); ++length) {
+        refuses(kImages.substr(0, length), 3, length < 16 ? "ends inside its header" : "need 12");
+    }
+    refuses(kImages + "x", 3, "has 13 bytes after its header");
+    refuses(kLabels + std::string(9, 'x'), 3, "wrong magic number 2049, expected 2051 (images)");
+    refuses(kImages, 1, "wrong magic number 2051, expected 2049 (labels)");
+    refuses(idx_bytes({3, 0, 2}, ""), 3, "extent 0 of axis 1");
+    refuses(idx_bytes({3, 5000, 2}, ""), 3, "extent 5000 of axis 1");
+    refuses(idx_bytes({0xffffffff, 4096, 4096}, ""), 3, "extent 4294967295 of axis 0");
+    refuses(idx_bytes({70, 4096, 4096}, ""), 3, "extent 4096 of axis 2");
+}
+
+BOOST_AUTO_TEST_CASE(pairs_must_fit) {
+    const TemporaryFolder folder;
+    const std::string images = folder.file("images", kImages);
+    const std::string few = folder.file("few", idx_bytes({2}, std::string(2, '\0')));
+    const std::string high = folder.file("high", idx_bytes({3}, std::string("\x00\x03\x02", 3)));
+    BOOST_CHECK(throws(ErrorKind::data, {few, images, "2 labels", "3 images"},
+                       [&] { open_idx(three_classes(), images, few); }));
+    BOOST_CHECK(throws(ErrorKind::data, {high, "label 3 at index 1", "letters has 3 classes"},
+                       [&] { open_idx(three_classes(), images, high); }));
+    BOOST_CHECK(throws(ErrorKind::data, {"nowhere", "missing"},
+                       [&] { open_idx(three_classes(), images, folder.path("nowhere")); }));
+}
+
+BOOST_AUTO_TEST_CASE(auto_takes_the_files_it_finds_or_draws) {
+    const TemporaryFolder folder, empty;
+    const std::string files = write_set(folder);
+    const DataSplits given = open_dataset(options("auto", files));
+    BOOST_TEST(given.train->facts().name == "fashion-mnist");
+    BOOST_TEST(given.test->size() == 3);
+    BOOST_TEST(given.announcement ==
+               "data: fashion-mnist, 3 training and 3 test images of 2 x 2 x 1, in " + files);
+    const DataSplits system = open_dataset(options("auto", "", files));
+    BOOST_TEST(system.train->facts().name == "fashion-mnist");
+    const DataSplits drawn = open_dataset(options("auto", "", empty.path("")));
+    BOOST_TEST(drawn.train->facts().name == "synthetic");
+    BOOST_TEST(drawn.train->size() == 12000);
+    BOOST_TEST(drawn.test->size() == 2000);
+    BOOST_TEST(drawn.announcement.find("there is no Fashion-MNIST in " + empty.path("")) !=
+               std::string::npos);
+    BOOST_TEST(drawn.announcement.find('\n') == std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(names_and_folders_are_checked) {
+    const TemporaryFolder folder, empty;
+    const std::string files = write_set(folder);
+    BOOST_CHECK(throws(ErrorKind::usage,
+                       {"unknown data set fashion", "fashion-mnist, mnist, synthetic"},
+                       [&] { open_dataset(options("fashion", files)); }));
+    BOOST_CHECK(throws(ErrorKind::data, {"no train-images-idx3-ubyte", "--data-path"},
+                       [&] { open_dataset(options("auto", empty.path(""))); }));
+    BOOST_CHECK(throws(ErrorKind::data, {"no train-images-idx3-ubyte", "--dataset synthetic"},
+                       [&] { open_dataset(options("fashion-mnist", "", empty.path(""))); }));
+    BOOST_CHECK(throws(ErrorKind::data, {"mnist", "--data-path"},
+                       [&] { open_dataset(options("mnist", "", files)); }));
+    const DatasetFacts mnist = open_dataset(options("mnist", files)).train->facts();
+    BOOST_TEST(mnist.mean[0] == 0.1307f);
+    BOOST_TEST(mnist.deviation[0] == 0.3081f);
+    BOOST_TEST(!mnist.may_flip);
+    folder.file("t10k-images-idx3-ubyte", idx_bytes({3, 1, 4}, "abcdefghijkl"));
+    BOOST_CHECK(throws(ErrorKind::data, {"[2, 2, 1]", "[1, 4, 1]", "do not belong together"},
+                       [&] { open_dataset(options("mnist", files)); }));
+}
+
+BOOST_AUTO_TEST_CASE(debian_s_fashion_mnist_is_whole) {
+    const DatasetOptions system;
+    if (find_idx(system.system_path, "train-images-idx3-ubyte").empty() || !can_unpack()) return;
+    DatasetOptions named = system;
+    named.name = "fashion-mnist";
+    const DataSplits data = open_dataset(named);
+    BOOST_TEST(data.train->size() == 60000);
+    BOOST_TEST(data.test->size() == 10000);
+    BOOST_TEST(data.train->image_shape() == (Shape{28, 28, 1}));
+    BOOST_TEST(data.train->label(0) == 9);
+    std::vector<int> counts(10);
+    for (int64_t i = 0; i < data.test->size(); ++i) ++counts[data.test->label(i)];
+    BOOST_TEST(counts == std::vector<int>(10, 1000));
+}
+
+BOOST_AUTO_TEST_CASE(the_hash_sees_pixels_labels_and_shape) {
+    const auto hash = [](const std::string& images, const std::string& labels) {
+        const TemporaryFolder folder;
+        Sha256 digest;
+        hash_dataset(*open_idx(three_classes(), folder.file("i", images), folder.file("l", labels)),
+                     digest);
+        return digest.hex();
+    };
+    const std::string other_labels = idx_bytes({3}, std::string("\x01\x00\x01", 3));
+    BOOST_TEST(hash(kImages, kLabels) == hash(kImages, kLabels));
+    BOOST_TEST(hash(kImages, kLabels) != hash(kImages, other_labels));
+    BOOST_TEST(hash(kImages, kLabels) != hash(idx_bytes({3, 2, 2}, "abcdefghijkm"), kLabels));
+    BOOST_TEST(hash(kImages, kLabels) != hash(idx_bytes({3, 1, 4}, "abcdefghijkl"), kLabels));
+}
+
+BOOST_AUTO_TEST_CASE(the_first_images_are_a_data_set) {
+    const TemporaryFolder folder;
+    const DatasetPtr data = open_dataset(options("mnist", write_set(folder))).train;
+    BOOST_TEST(first_images(data, 2)->size() == 2);
+    BOOST_TEST(first_images(data, 5)->size() == 3);
+    BOOST_TEST(first_images(data, 2)->label(1) == 0);
+    BOOST_CHECK_THROW(first_images(data, 0), Error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(resize)
+
+namespace {
+
+std::vector<uint8_t> resized(const Shape& shape, const std::vector<uint8_t>& from, int64_t size) {
+    std::vector<uint8_t> to(size * size * shape[2]);
+    gradus::resize(shape, from.data(), size, to.data());
+    return to;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(the_same_size_changes_nothing) {
+    const std::vector<uint8_t> image = {1, 200, 30, 4, 255, 0, 7, 99, 10, 11, 12, 13};
+    BOOST_TEST(resized({2, 2, 3}, image, 2) == image);
+}
+
+// By hand: at twice the size the outer pixels are copies, the inner ones 3/4 and 1/4.
+BOOST_AUTO_TEST_CASE(enlarging_interpolates) {
+    std::vector<uint8_t> expected;
+    for (int row = 0; row < 4; ++row) expected.insert(expected.end(), {0, 25, 75, 100});
+    BOOST_TEST(resized({2, 2, 1}, {0, 100, 0, 100}, 4) == expected);
+}
+
+// By hand: half the size weighs 3 3 1 (the edge cuts one 1 off) of 7.
+BOOST_AUTO_TEST_CASE(shrinking_averages_and_rounds_half_up) {
+    std::vector<uint8_t> image;
+    for (int row = 0; row < 4; ++row) image.insert(image.end(), {10, 20, 30, 45});
+    const uint8_t left = (2 * (3 * 10 + 3 * 20 + 30) + 7) / 14;
+    const uint8_t right = (2 * (20 + 3 * 30 + 3 * 45) + 7) / 14;
+    BOOST_TEST(resized({4, 4, 1}, image, 2) == (std::vector<uint8_t>{left, right, left, right}));
+    BOOST_TEST(resized({2, 2, 1}, {0, 1, 0, 1}, 1) == std::vector<uint8_t>{1});
+}
+
+BOOST_AUTO_TEST_CASE(a_data_set_changes_its_size) {
+    DatasetOptions options;
+    options.name = "auto";
+    const TemporaryFolder folder;
+    options.path = write_set(folder);
+    options.image_size = 8;
+    const DataSplits data = open_dataset(options);
+    BOOST_TEST(data.train->image_shape() == (Shape{8, 8, 1}));
+    BOOST_TEST(data.test->image_shape() == (Shape{8, 8, 1}));
+    std::vector<uint8_t> pixels(64);
+    data.train->image(0, pixels.data());
+    BOOST_TEST(pixels == resized({2, 2, 1}, {'a', 'b', 'c', 'd'}, 8));
+    options.image_size = 7;
+    BOOST_CHECK(throws(ErrorKind::usage, {"--image-size 7"}, [&] { open_dataset(options); }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
