@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What the texts show is true: every C++ block compiles, every flag exists, every link leads
-somewhere, and the help page and the parser know the same flags.
+somewhere, and the help page and the parser know the same flags, and docs/decisions lists its pages.
 
 A block of ```cpp is compiled as it stands if it has an #include. Otherwise its first line says what
 it needs; "in a function" wraps it into one:
@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
@@ -37,7 +38,7 @@ def blocks(path):
         elif language is None:
             language, begin, lines = fence.group(1), number + 1, []
         else:
-            yield language, begin, "\n".join(lines)
+            yield language, begin, textwrap.dedent("\n".join(lines))
             language = None
 
 
@@ -54,7 +55,8 @@ def translation_unit(text, where):
     head = re.match(r"//( in a function;)? needs ([\w./, ]+)\n", text)
     if not head:
         return None
-    includes = "".join(f'#include "{h.strip()}"\n' for h in head.group(2).split(","))
+    headers = [h.strip() for h in head.group(2).split(",")]
+    includes = "".join(f'#include "{h}"\n' if "/" in h else f"#include <{h}>\n" for h in headers)
     body = f"void shown() {{\n{line}{text}\n}}" if head.group(1) else line + text
     return f"{includes}namespace gradus {{\n{body}\n}}\n"
 
@@ -90,7 +92,9 @@ def run_program(program, *arguments):
 
 
 def flags_of(program):
-    return set(FLAG.findall(run_program(program, "--help-all").stdout))
+    """A program with a single help page has no --help-all."""
+    return set(FLAG.findall(run_program(program, "--help-all").stdout or
+                            run_program(program, "--help").stdout))
 
 
 def other_known_flags():
@@ -120,10 +124,20 @@ def check_flags(path, help_flags, known):
 
 
 def check_links(path):
-    for number, line in enumerate(path.read_text().split("\n"), 1):
+    prose = re.sub(r"^\s*```.*?^\s*```", lambda m: re.sub(r"[^\n]", "", m.group(0)),
+                   path.read_text(), flags=re.S | re.M)
+    for number, line in enumerate(prose.split("\n"), 1):
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", line):
             if "://" not in target and not (path.parent / target).exists():
                 yield place(path, number), f"the link to {target} leads nowhere"
+
+
+def check_index():
+    folder = ROOT / "docs/decisions"
+    index = (folder / "README.md").read_text()
+    for page in sorted(folder.glob("[0-9]*.md")):
+        if f"({page.name})" not in index:
+            yield "docs/decisions/README.md", f"{page.name} is not listed"
 
 
 def check_parser(program, flags):
@@ -147,8 +161,9 @@ def main():
             problems += [(where, error)] if error else []
         problems += check_flags(path, help_flags, known)
         problems += check_links(path)
+    problems += check_index()
     for program, flags in help_flags.items():
-        problems += [] if flags else [(f"./{program}", "--help-all shows no flag")]
+        problems += [] if flags else [(f"./{program}", "the help page shows no flag")]
         problems += check_parser(program, flags)
     for where, what in problems:
         print(f"{where}: {what}", file=sys.stderr)
@@ -158,7 +173,7 @@ def main():
     print(f"check: documentation {len(paths)} texts: {compiled} C++ blocks compile, flags and links "
           "exist")
     print("check: help          " + "; ".join(
-        f"./{p}: the parser knows all {len(f)} flags of --help-all" for p, f in help_flags.items()))
+        f"./{p}: the parser knows the {len(f)} flags of the help page" for p, f in help_flags.items()))
     return 0
 
 
