@@ -37,15 +37,6 @@ void make_folder(const std::string& path) {
           error ? error.message() : "a file is in the way", "; choose another --output");
 }
 
-// The lock goes with the process, however that ends. -1: another process holds it.
-int lock_folder(const std::string& path) {
-    const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return -1;
-    if (flock(folder, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return folder;
-    close(folder);
-    return -1;
-}
-
 // runs/<time>-<names>, with a number behind it if two runs begin in the same second.
 std::string make_default_folder(const Options& o) {
     make_folder(kRoot);
@@ -105,14 +96,27 @@ std::string earlier_start(const std::string& path) {
 
 }  // namespace
 
+FolderLock::FolderLock(const std::string& path) {
+    descriptor_ = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor_ < 0) return;
+    // A file system without locks is no reason to refuse the run.
+    if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+    close(descriptor_);
+    descriptor_ = -1;
+}
+
+FolderLock::~FolderLock() {
+    if (descriptor_ >= 0) close(descriptor_);
+}
+
 RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty()) {
     const bool fresh_default = !resumed_ && options.output.empty();
     path_ = resumed_        ? options.resume
             : fresh_default ? make_default_folder(options)
                             : options.output;
     if (!resumed_) make_folder(path_);
-    lock_ = lock_folder(path_);
-    check_kind(lock_ >= 0, ErrorKind::usage, "the run folder ", path_,
+    lock_.emplace(path_);
+    check_kind(lock_->held(), ErrorKind::usage, "the run folder ", path_,
                " is in use by another process; wait for it or choose another --output");
     if (resumed_) {
         check_kind(!exists(file("result.json")), ErrorKind::usage, "the run in ", path_,
@@ -129,10 +133,6 @@ RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty())
     started_ = earlier_start(file("run.json"));
     if (started_.empty()) started_ = utc_time();
     metrics_ = Metrics(path_);
-}
-
-RunFolder::~RunFolder() {
-    if (lock_ >= 0) close(lock_);
 }
 
 std::string RunFolder::resume_command() const {
@@ -171,9 +171,7 @@ std::string find_unfinished_run(const std::string& root) {
         const auto time = fs::last_write_time(path + "/metrics.jsonl", ignored);
         const bool later =
             newest.empty() || time > newest_time || (time == newest_time && path > newest);
-        const int lock = later ? lock_folder(path) : -1;
-        if (lock < 0) continue;
-        close(lock);
+        if (!later || !FolderLock(path).held()) continue;
         newest = path;
         newest_time = time;
     }

@@ -34,6 +34,19 @@ struct RunFacts {
     std::optional<int64_t> float_nodes;
 };
 
+// Keeps other processes out of a folder; goes with its process, however that ends.
+class FolderLock {
+  public:
+    explicit FolderLock(const std::string& path);
+    ~FolderLock();
+    FolderLock(const FolderLock&) = delete;
+    FolderLock& operator=(const FolderLock&) = delete;
+    bool held() const { return descriptor_ >= 0; }
+
+  private:
+    int descriptor_ = -1;
+};
+
 class RunFolder {
   public:
     // Makes the folder (--output, or runs/<time>-<model>-<algo>-<hardware> with the link
@@ -41,9 +54,6 @@ class RunFolder {
     // Error(usage): the folder holds another run, or is in use by a running one;
     // Error(runtime): it cannot be written.
     explicit RunFolder(const Options& options);
-    ~RunFolder();
-    RunFolder(const RunFolder&) = delete;
-    RunFolder& operator=(const RunFolder&) = delete;
 
     const std::string& path() const { return path_; }
     std::string file(const std::string& name) const { return path_ + "/" + name; }
@@ -58,7 +68,7 @@ class RunFolder {
     std::string path_;
     std::string started_;
     bool resumed_ = false;
-    int lock_ = -1;
+    std::optional<FolderLock> lock_;
     Metrics metrics_;
 };
 
