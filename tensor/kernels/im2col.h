@@ -1,0 +1,97 @@
+// im2col -- the windows of a convolution as the rows of a matrix, a block of rows at a time.
+//
+//   column[r, (kh, kw, c)] = x[n, ih, iw, first channel of the group + c] + offset
+//
+// and `padding` beside the image. Codes become floats or wider integers on the way: with offset -z
+// they lose their zero point, exactly.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include "tensor/kernels/conv2d_shape.h"
+
+namespace gradus {
+
+// Scratch of one thread that only grows; each Tag has its own. 64 spare elements follow.
+template <class T, class Tag>
+T* thread_scratch(int64_t elements) {
+    static thread_local std::vector<T> scratch;
+    if (static_cast<int64_t>(scratch.size()) < elements + 64) scratch.resize(elements + 64);
+    return scratch.data();
+}
+
+// A block of the matrix: rows [row, row + rows) of [N * OH * OW], kernel positions
+// [position, position + positions) of KH * KW, the channels of one group.
+struct Im2colBlock {
+    int64_t row, rows;
+    int64_t position, positions;
+    int64_t group;
+    int64_t columns(const Conv2dShape& s) const { return positions * s.group_in(); }
+};
+
+// How the elements are read: see above.
+template <class Out>
+struct Im2colValues {
+    Out offset;
+    Out padding;
+};
+
+template <class In, class Out>
+inline void im2col_run(const In* from, int64_t count, Out offset, Out* to) {
+    if constexpr (std::is_same_v<In, Out> && std::is_integral_v<In>) {
+        if (offset == 0) {
+            std::memcpy(to, from, count * sizeof(Out));
+            return;
+        }
+    }
+    for (int64_t i = 0; i < count; ++i)
+        to[i] = static_cast<Out>(static_cast<Out>(from[i]) + offset);
+}
+
+// One row of the matrix; (n, oh, ow) is the output pixel.
+template <class In, class Out>
+inline void im2col_row(const In* x, const Conv2dShape& s, const Im2colBlock& block,
+                       const Im2colValues<Out>& values, int64_t n, int64_t oh, int64_t ow,
+                       Out* column) {
+    const int64_t channels = s.group_in(), iw0 = ow * s.attrs.stride_w - s.attrs.pad_left;
+    const int64_t end = block.position + block.positions;
+    for (int64_t at = block.position; at < end;) {
+        const int64_t kh = at / s.kw, first = at % s.kw, last = std::min(s.kw, first + end - at);
+        at += last - first;
+        const int64_t ih = oh * s.attrs.stride_h - s.attrs.pad_top + kh;
+        const bool inside = ih >= 0 && ih < s.h;
+        const int64_t low = inside ? std::clamp(-iw0, first, last) : last;
+        const int64_t high = inside ? std::clamp(s.w - iw0, low, last) : last;
+        std::fill_n(column, (low - first) * channels, values.padding);
+        column += (low - first) * channels;
+        const In* from = x + ((n * s.h + ih) * s.w + iw0 + low) * s.c + block.group * channels;
+        const int64_t runs = channels == s.c ? std::min<int64_t>(1, high - low) : high - low;
+        const int64_t run = channels == s.c ? (high - low) * channels : channels;
+        for (int64_t i = 0; i < runs; ++i, from += s.c, column += run) {
+            im2col_run(from, run, values.offset, column);
+        }
+        std::fill_n(column, (last - high) * channels, values.padding);
+        column += (last - high) * channels;
+    }
+}
+
+// `stride` elements from one row of `column` to the next.
+template <class In, class Out>
+void im2col(const In* x, const Conv2dShape& s, const Im2colBlock& block,
+            const Im2colValues<Out>& values, Out* column, int64_t stride) {
+    int64_t n = block.row / (s.oh * s.ow), oh = block.row / s.ow % s.oh, ow = block.row % s.ow;
+    for (int64_t r = 0; r < block.rows; ++r, column += stride) {
+        im2col_row(x, s, block, values, n, oh, ow, column);
+        if (++ow < s.ow) continue;
+        ow = 0;
+        if (++oh < s.oh) continue;
+        oh = 0;
+        ++n;
+    }
+}
+
+}  // namespace gradus
