@@ -1,0 +1,93 @@
+#include <boost/test/unit_test.hpp>
+
+#include "autograd/ops.h"
+#include "tensor/kernels/batch_norm.h"
+#include "tests/compare.h"
+
+using namespace gradus;
+
+BOOST_AUTO_TEST_SUITE(batch_norm_fold)
+
+BOOST_AUTO_TEST_CASE(golden_scale) {
+    const Variable gamma(golden("batch_norm_scale/gamma"), true);
+    const Variable y = batch_norm_scale(gamma, golden("batch_norm_scale/running_var"), 1e-3f);
+    backward_from(y, golden("batch_norm_scale/dy"));
+    BOOST_TEST(close(y.data(), golden("batch_norm_scale/y"), 1e-6));
+    BOOST_TEST(close(gamma.grad(), golden("batch_norm_scale/dgamma"), 1e-6));
+}
+
+BOOST_AUTO_TEST_CASE(golden_bias) {
+    const Variable beta(golden("batch_norm_bias/beta"), true);
+    const Variable scale(golden("batch_norm_bias/scale"), true);
+    const Variable bias(golden("batch_norm_bias/bias"), true);
+    const Variable y = batch_norm_bias(beta, golden("batch_norm_bias/running_mean"), scale, bias);
+    backward_from(y, golden("batch_norm_bias/dy"));
+    BOOST_TEST(close(y.data(), golden("batch_norm_bias/y"), 1e-6));
+    BOOST_TEST(close(beta.grad(), golden("batch_norm_bias/dbeta"), 1e-6));
+    BOOST_TEST(close(scale.grad(), golden("batch_norm_bias/dscale"), 1e-6));
+    BOOST_TEST(close(bias.grad(), golden("batch_norm_bias/dbias"), 1e-6));
+}
+
+BOOST_AUTO_TEST_CASE(an_absent_bias_is_zero) {
+    const Variable beta(golden("batch_norm_bias/beta"), true);
+    const Variable scale(golden("batch_norm_bias/scale"), true);
+    const Tensor mean = golden("batch_norm_bias/running_mean");
+    const Variable without = batch_norm_bias(beta, mean, scale, Variable());
+    const Variable zero = batch_norm_bias(beta, mean, scale, Variable(Tensor::zeros(mean.shape())));
+    BOOST_TEST(same_bits(without.data(), zero.data()));
+    backward_from(without, golden("batch_norm_bias/dy"));
+    BOOST_TEST(same_bits(beta.grad(), golden("batch_norm_bias/dy")));
+    BOOST_TEST(scale.grad().defined());
+}
+
+BOOST_AUTO_TEST_CASE(the_scale_keeps_away_from_zero) {
+    const Tensor gamma = Tensor::from<float>({0.0f, 1e-9f, -1e-9f, 2.0f, -0.5f}, {5});
+    const Variable leaf(gamma, true);
+    const Variable y = batch_norm_scale(leaf, Tensor::full({5}, 1.0f), 0.0f);
+    BOOST_TEST(same_bits(y.data(), Tensor::from<float>({1e-6f, 1e-6f, -1e-6f, 2.0f, -0.5f}, {5})));
+    backward_from(y, Tensor::full({5}, 3.0f));
+    BOOST_TEST(same_bits(leaf.grad(), Tensor::from<float>({0, 0, 0, 3, 3}, {5})));
+}
+
+BOOST_AUTO_TEST_CASE(scale_gradient_is_numeric) {
+    const std::vector<double> var = {0.3, 1.0, 2.5};
+    const GradcheckResult result = gradcheck(
+        [&](const Arrays& in) {
+            std::vector<double> y;
+            for (int c = 0; c < 3; ++c) y.push_back(fold_factor_value(in[0][c], var[c], 1e-3));
+            return y;
+        },
+        [&](const Arrays& in, const std::vector<double>& dy) {
+            Arrays d(1);
+            for (int c = 0; c < 3; ++c) {
+                d[0].push_back(fold_factor_slope(in[0][c], var[c], 1e-3, dy[c]));
+            }
+            return d;
+        },
+        {{0.7, -1.1, 0.2}});
+    BOOST_TEST(result.worst < 1e-6, result.where);
+}
+
+BOOST_AUTO_TEST_CASE(bias_gradient_is_numeric) {
+    const std::vector<double> mean = {0.3, -1.0, 0.5};
+    const GradcheckResult result = gradcheck(
+        [&](const Arrays& in) {
+            std::vector<double> y;
+            for (int c = 0; c < 3; ++c) {
+                y.push_back(fold_bias_value(in[0][c], in[2][c], mean[c], in[1][c]));
+            }
+            return y;
+        },
+        [&](const Arrays& in, const std::vector<double>& dy) {
+            Arrays d{dy, {}, {}};
+            for (int c = 0; c < 3; ++c) {
+                d[1].push_back(dy[c] * (in[2][c] - mean[c]));
+                d[2].push_back(dy[c] * in[1][c]);
+            }
+            return d;
+        },
+        {{0.7, -1.1, 0.2}, {1.5, 0.4, -0.3}, {0.1, 0.9, -0.6}});
+    BOOST_TEST(result.worst < 1e-6, result.where);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
