@@ -247,6 +247,7 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_keeps_its_recipe) {
     BOOST_TEST(train({"--resume", path.c_str(), "--lr", "0.5", "--bits", "4"}).lr == 0.5);
     BOOST_TEST(refused({"--resume", path.c_str(), "--lr", "0.25"}, {"--lr 0.5, not 0.25", "drop"}));
     BOOST_TEST(refused({"--resume", path.c_str(), "--bits", "3"}, {"-bits 4, not 3"}));
+    BOOST_TEST(refused({"--resume", path.c_str(), "--weight-bits", "3"}, {"-bits 4, not 3"}));
     BOOST_TEST(refused({"--resume", path.c_str(), "--output", "x"}, {"drop --output"}));
     BOOST_TEST(refused({"--resume", path.c_str(), "--config", "x"}, {"drop --config"}));
     BOOST_TEST(throws(ErrorKind::data, {"/nowhere", "no config.toml"}, [] {
