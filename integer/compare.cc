@@ -103,6 +103,7 @@ BatchOutcome Comparison::add(const Tensor& images, IntegerKernel kernel) {
         });
     BatchOutcome outcome;
     outcome.simulated_logits = simulation.output.data();
+    const auto start = std::chrono::steady_clock::now();
     outcome.integer_logits =
         execute(program_, images, kernel, [&](const Instruction& instruction, const Tensor& codes) {
             const auto found = simulated.find(instruction.quantizer);

@@ -15,7 +15,9 @@ void transpose(const float* from, float* to, int64_t o, int64_t rows, int64_t co
     }
 }
 
-bool is_filter(const Tensor& t) { return t.shape().rank() == 4 && t.dtype() == DType::F32; }
+bool is_filter(const Tensor& t) {
+    return t.shape().rank() == 4 && t.dtype() == DType::F32;
+}
 
 }  // namespace
 

@@ -77,14 +77,14 @@ void import_parameters(const std::string& path, const std::map<std::string, Tens
     for (const auto& parameter : parameters) {
         const auto found = tensors.find(parameter->name);
         check_kind(found != tensors.end(), ErrorKind::usage, path, ": has no tensor ",
-                   parameter->name, "; it is the checkpoint of another model (see --model, --stem)");
+                   parameter->name,
+                   "; it is the checkpoint of another model (see --model, --stem)");
         const Tensor value = filters_from_file(found->second);
-        check_kind(value.shape() == parameter->value.shape() &&
-                       value.dtype() == parameter->value.dtype(),
-                   ErrorKind::usage, path, ": ", parameter->name, " is ", value.dtype(),
-                   value.shape(), ", the network needs ", parameter->value.dtype(),
-                   parameter->value.shape(),
-                   "; it is the checkpoint of another model (see --model, --stem, --num-classes)");
+        check_kind(
+            value.shape() == parameter->value.shape() && value.dtype() == parameter->value.dtype(),
+            ErrorKind::usage, path, ": ", parameter->name, " is ", value.dtype(), value.shape(),
+            ", the network needs ", parameter->value.dtype(), parameter->value.shape(),
+            "; it is the checkpoint of another model (see --model, --stem, --num-classes)");
         parameter->value.copy_from(value);
     }
 }

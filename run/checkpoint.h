@@ -55,7 +55,8 @@ class CheckpointStore {
 
     // Writes last.safetensors; what was last becomes previous.
     void save(const RunPosition& position, const ParameterList& parameters,
-              const Optimizer& optimizer, const std::vector<std::shared_ptr<Quantizer>>& quantizers);
+              const Optimizer& optimizer,
+              const std::vector<std::shared_ptr<Quantizer>>& quantizers);
 
     // The newest intact state. A damaged one is reported by `warn` and the one before it is taken.
     // False if there is none; Error(data) if none is intact.

@@ -26,14 +26,16 @@ void stop_if_interrupted() {
 
 }  // namespace
 
-double Accuracy::top1() const { return percent(correct, images); }
+double Accuracy::top1() const {
+    return percent(correct, images);
+}
 
 int64_t count_correct(const Tensor& logits, const Tensor& labels) {
     const int64_t classes = logits.shape()[1];
     int64_t correct = 0;
     for (int64_t row = 0; row < labels.numel(); ++row) {
-        correct += argmax(logits.data<float>() + row * classes, classes) ==
-                   labels.data<int64_t>()[row];
+        correct +=
+            argmax(logits.data<float>() + row * classes, classes) == labels.data<int64_t>()[row];
     }
     return correct;
 }

@@ -15,7 +15,7 @@ namespace gradus {
 struct Accuracy {
     int64_t images = 0;
     int64_t correct = 0;
-    double loss = 0.0;  // mean cross entropy without smoothing
+    double loss = 0.0;    // mean cross entropy without smoothing
     double top1() const;  // percent
 };
 
@@ -27,8 +27,8 @@ struct IntegerEvaluation {
     Accuracy simulated;
     Accuracy integer;
     Comparison comparison;
-    int64_t readable_images = 0;      // compared on the readable kernel too
-    int64_t readable_different = 0;   // codes of these that differ from the simulation
+    int64_t readable_images = 0;     // compared on the readable kernel too
+    int64_t readable_different = 0;  // codes of these that differ from the simulation
     double integer_seconds = 0.0;
 };
 

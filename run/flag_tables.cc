@@ -70,6 +70,12 @@ void add_data_flags(FlagTable& table, Options& o) {
         .on_first_page();
 }
 
+void add_augmentation_flags(FlagTable& table, Options& o) {
+    table.add("--hflip", &o.flip, "mirror at random where the data allow it (--no-hflip)");
+    table.add("--crop-padding", &o.crop_padding, "pixels around an image before a random crop")
+        .range(0, 64);
+}
+
 void add_training_flags(FlagTable& table, Options& o) {
     table.section("training");
     table.add("--epochs", &o.epochs, "quantized epochs").range(0, 1e6).on_first_page();
@@ -147,6 +153,7 @@ std::vector<Flag> train_flags(Options& options) {
     add_network_flags(table, options);
     add_quantization_flags(table, options);
     add_data_flags(table, options);
+    add_augmentation_flags(table, options);
     add_training_flags(table, options);
     add_run_flags(table, options);
     add_questions(table, options);

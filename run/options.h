@@ -33,6 +33,9 @@ struct Options {
     std::string dataset = "auto";
     std::string data_path;
 
+    bool flip = true;       // mirror training images where the data set allows it
+    int crop_padding = 2;   // pixels around a training image before a random crop
+
     // training
     int epochs = 4;        // quantized
     int float_epochs = 6;  // before them, in float

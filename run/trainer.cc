@@ -18,8 +18,8 @@ int64_t PhaseSettings::total_steps(int64_t batches_per_epoch) const {
 
 WarmupCosine PhaseSettings::schedule(int64_t batches_per_epoch) const {
     const int64_t total = total_steps(batches_per_epoch);
-    const auto warmup = static_cast<int64_t>(
-        std::floor(warmup_epochs * static_cast<double>(batches_per_epoch)));
+    const auto warmup =
+        static_cast<int64_t>(std::floor(warmup_epochs * static_cast<double>(batches_per_epoch)));
     const int64_t steps = std::min(std::max<int64_t>(1, warmup), std::max<int64_t>(1, total / 2));
     return {lr / static_cast<double>(steps), lr, steps, total};
 }
@@ -33,8 +33,12 @@ double median(std::vector<double> values) {
 
 Trainer::Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPosition& position,
                  Metrics& metrics, Progress& progress)
-    : graph_(graph), loader_(loader), optimizer_(optimizer), position_(position),
-      metrics_(metrics), progress_(progress) {}
+    : graph_(graph),
+      loader_(loader),
+      optimizer_(optimizer),
+      position_(position),
+      metrics_(metrics),
+      progress_(progress) {}
 
 void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     const int64_t batches = loader_.batches();
@@ -81,17 +85,16 @@ void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr)
     ++position_.phase_step;
     const double seen = static_cast<double>(position_.seen);
     progress_.step({static_cast<int>(position_.epoch), position_.batch - 1,
-                    position_.loss_sum / seen, 100.0 * static_cast<double>(position_.correct) / seen,
-                    lr, batch_images_});
+                    position_.loss_sum / seen,
+                    100.0 * static_cast<double>(position_.correct) / seen, lr, batch_images_});
 }
 
 void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float loss) const {
     const RunMode mode{true, false, static_cast<uint64_t>(position_.step), settings.seed};
     const std::string layer = first_non_finite(graph_, batch.images, mode);
     fail(ErrorKind::diverged, "diverged: the loss is ", loss, " at ", settings.name, " step ",
-         position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer,
-         "; a lower ", settings.name == "float" ? "--float-lr" : "--lr", " than ", settings.lr,
-         " may help");
+         position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer, "; a lower ",
+         settings.name == "float" ? "--float-lr" : "--lr", " than ", settings.lr, " may help");
 }
 
 MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
@@ -106,9 +109,8 @@ MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
     const int64_t recent =
         std::min<int64_t>(settings.log_interval, static_cast<int64_t>(step_seconds_.size()));
     if (recent > 0) {
-        row.images_per_second =
-            static_cast<double>(batch_images_) /
-            median({step_seconds_.end() - recent, step_seconds_.end()});
+        row.images_per_second = static_cast<double>(batch_images_) /
+                                median({step_seconds_.end() - recent, step_seconds_.end()});
     }
     return row;
 }

@@ -31,8 +31,8 @@ struct PhaseSettings {
 };
 
 struct PhaseHooks {
-    std::function<void()> save;                    // writes a checkpoint of the position
-    std::function<Accuracy()> evaluate;            // after an epoch
+    std::function<void()> save;          // writes a checkpoint of the position
+    std::function<Accuracy()> evaluate;  // after an epoch
     std::function<std::string()> resume_command;
 };
 

@@ -14,12 +14,14 @@ DequantizeTerm term_of(const Affine& value) {
                         value.codes.dtype(),
                         value.scale.data<float>(),
                         value.zero_point.data<int32_t>(),
+                        value.zero_point.numel() == 1,
                         1,
                         1,
                         shape.numel(),
                         static_cast<float>(value.count)};
-    check(value.scale.numel() == value.zero_point.numel(), "dequantize: ", value.scale.numel(),
-          " scales need as many zero points, got ", value.zero_point.numel());
+    check(value.zero_point.numel() == 1 || value.zero_point.numel() == value.scale.numel(),
+          "dequantize: ", value.scale.numel(), " scales need one zero point or as many, got ",
+          value.zero_point.numel());
     if (!value.per_channel()) return term;
     const int axis = value.axis < 0 ? value.axis + shape.rank() : value.axis;
     check(axis >= 0 && axis < shape.rank() && shape[axis] == value.scale.numel(),

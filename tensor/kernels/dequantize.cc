@@ -11,9 +11,11 @@ namespace {
 // Elements [begin, end) of one row that share a scale (constant), or walk along it.
 template <class Code>
 void scale_row(const Code* q, int64_t n, const float* s, const int32_t* z, bool constant,
-               float* out) {
+               bool one_zero, float* out) {
     if (constant) {
         for (int64_t i = 0; i < n; ++i) out[i] = affine_value(int32_t{q[i]}, *z, *s);
+    } else if (one_zero) {
+        for (int64_t i = 0; i < n; ++i) out[i] = affine_value(int32_t{q[i]}, *z, s[i]);
     } else {
         for (int64_t i = 0; i < n; ++i) out[i] = affine_value(int32_t{q[i]}, z[i], s[i]);
     }
@@ -27,7 +29,7 @@ void run_row(const DequantizeTerm& t, int64_t begin, int64_t n, int64_t channel,
              bool accumulate, float lower, float upper, float* y) {
     float value[row_block];
     scale_row(static_cast<const Code*>(t.codes) + begin, n, t.scale + channel,
-              t.zero_point + channel, constant, value);
+              t.zero_point + (t.one_zero_point ? 0 : channel), constant, t.one_zero_point, value);
     if (t.count != 1.0f) {
         for (int64_t i = 0; i < n; ++i) value[i] = average_value(value[i], t.count);
     }

@@ -21,7 +21,8 @@ struct DequantizeTerm {
     const void* codes;
     DType dtype;                // I8, U8 or I32
     const float* scale;         // [channels]
-    const int32_t* zero_point;  // [channels]
+    const int32_t* zero_point;  // [channels], or one for all
+    bool one_zero_point;
     int64_t outer, channels, inner;
     float count;
 };

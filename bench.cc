@@ -1,0 +1,10 @@
+// ./bench -- the speed and memory of a training step.
+#include "run/benchmark.h"
+#include "run/guarded_main.h"
+#include "run/options.h"
+
+int main(int argc, char** argv) {
+    return gradus::guarded_main(argc, argv, [](int count, char** arguments) {
+        return gradus::run_benchmark(gradus::parse_bench(count, arguments));
+    });
+}

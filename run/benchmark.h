@@ -1,0 +1,12 @@
+// benchmark -- a training step on synthetic input: images per second and peak memory.
+#pragma once
+
+#include "run/options.h"
+
+namespace gradus {
+
+// One warm process: forward, loss, backward, SGD with momentum on a fixed batch. Prints the median,
+// the range and the peak resident set, as a line or (--json) as one object.
+int run_benchmark(const BenchOptions& options);
+
+}  // namespace gradus

@@ -1,0 +1,429 @@
+#include "run/experiment.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "data/open_dataset.h"
+#include "integer/lower.h"
+#include "io/program_file.h"
+#include "io/safetensors.h"
+#include "io/sha256.h"
+#include "models/models.h"
+#include "run/checkpoint.h"
+#include "run/console_table.h"
+#include "run/evaluate.h"
+#include "run/network_summary.h"
+#include "run/resources.h"
+#include "run/run_folder.h"
+#include "run/signals.h"
+#include "run/suggest.h"
+#include "run/trainer.h"
+#include "run/version.h"
+#include "tensor/parallel.h"
+
+namespace gradus {
+
+namespace {
+
+constexpr int64_t kEvaluationBatch = 250;
+constexpr int64_t kReadableImages = 100;
+
+template <class Rows>
+std::vector<std::string> names_of(const Rows& rows) {
+    std::vector<std::string> names;
+    for (const auto& row : rows) names.emplace_back(row.name);
+    return names;
+}
+
+void check_names(const Options& o) {
+    check_name("model", o.model, names_of(models()));
+    auto algos = names_of(algorithms());
+    algos.push_back("none");
+    check_name("algorithm", o.algo, algos);
+    check_name("hardware", o.hardware, names_of(hardware_table()));
+    resolve_bn_fold(o, find_hardware(o.hardware).bn_fold);
+    check_kind(o.device != "cuda", ErrorKind::usage,
+               "--device cuda: training runs on the CPU in this version; use --device cpu");
+}
+
+DataSplits open_data(const Options& o) {
+    DatasetOptions options;
+    options.name = o.dataset;
+    options.path = o.data_path;
+    options.image_size = o.image_size;
+    return open_dataset(options);
+}
+
+LoaderOptions training_loader(const Options& o, const Dataset& data) {
+    LoaderOptions options;
+    options.batch_size = std::min<int64_t>(o.batch_size, data.size());
+    options.shuffle = true;
+    options.drop_last = true;
+    options.augmentation.crop_padding = o.crop_padding;
+    options.augmentation.flip = o.flip && data.facts().may_flip;
+    return options;
+}
+
+LoaderOptions evaluation_loader() {
+    LoaderOptions options;
+    options.batch_size = kEvaluationBatch;
+    return options;
+}
+
+// The images that set the first scales: the first of the training order.
+Tensor calibration_images(const Options& o, const DatasetPtr& train) {
+    LoaderOptions options;
+    options.batch_size = std::min<int64_t>(o.calibration_images, train->size());
+    options.shuffle = true;
+    Loader loader(train, options, Rng(o.seed).split("calibration"));
+    loader.start(0);
+    return loader.next()->images;
+}
+
+class Experiment {
+  public:
+    Experiment(const Options& options, int argc, const char* const* argv);
+    int run();
+
+  private:
+    void report_start();
+    void restore();
+    void float_phase();
+    void quantized_phase();
+    void finish_float();
+    void train(const Graph& graph, const PhaseSettings& settings,
+               const std::function<Accuracy()>& evaluation);
+    PhaseSettings phase(const std::string& name) const;
+    int integers();
+    int judge(const IntegerEvaluation& found, const std::vector<std::string>& constants);
+    void finish();
+    void save();
+    void begin_phase(const std::string& name);
+    std::map<std::string, std::string> metadata() const;
+    bool quantizes() const { return options_.algo != "none"; }
+
+    const Options& options_;
+    Stopwatch watch_;
+    DataSplits data_;
+    Graph float_graph_;
+    std::optional<QuantizedModel> model_;
+    ParameterList parameters_;
+    RunFolder folder_;
+    CheckpointStore store_;
+    Progress progress_;
+    RunPosition position_;
+    RunFacts facts_;
+    FinalFacts final_facts_;
+    Result result_;
+    std::unique_ptr<Optimizer> optimizer_;
+    std::vector<double> quantized_seconds_;
+};
+
+ModelOptions model_options(const Options& o, const Dataset& data) {
+    const int64_t classes = o.num_classes > 0 ? o.num_classes : data.class_count();
+    check_kind(classes >= data.class_count(), ErrorKind::usage, "--num-classes ", classes,
+               ": the data set ", data.facts().name, " has ", data.class_count());
+    return {data.image_shape(), classes, o.stem};
+}
+
+Recipe recipe_of(const Options& o) {
+    return {o.algo,        o.hardware,        o.simulate == "qdq" ? Simulate::qdq : Simulate::exact,
+            o.weight_bits, o.activation_bits, 8};
+}
+
+OptimizerOptions optimizer_options(const Options& o) {
+    OptimizerOptions options;
+    options.kind = o.opt;
+    options.momentum = static_cast<float>(o.momentum);
+    options.nesterov = o.nesterov;
+    options.weight_decay = static_cast<float>(o.weight_decay);
+    return options;
+}
+
+Graph build_network(const Options& o, const Dataset& data) {
+    return find_model(o.model).build(model_options(o, data), Rng(o.seed).split("init"));
+}
+
+// Everything that can be refused is refused here, before a folder is made or a step is done.
+Experiment::Experiment(const Options& options, int argc, const char* const* argv)
+    : options_(options),
+      data_(open_data(options)),
+      float_graph_(build_network(options, *data_.train)),
+      model_(quantizes() ? std::optional(quantize(float_graph_, recipe_of(options)))
+                         : std::nullopt),
+      parameters_(model_ ? model_->training.parameters() : float_graph_.parameters()),
+      folder_(options),
+      store_(folder_.path()),
+      progress_(std::cerr,
+                progress_settings(options.quiet, options.no_progress, options.log_interval)),
+      optimizer_(std::make_unique<Optimizer>(optimizer_options(options))) {
+    facts_.command.assign(argv, argv + argc);
+    facts_.dataset = data_.train->facts().name;
+    facts_.stem = resolve_stem(options.stem, data_.train->image_shape());
+    facts_.image_size = static_cast<int>(data_.train->image_shape()[0]);
+    facts_.num_classes = static_cast<int>(model_options(options, *data_.train).num_classes);
+    facts_.bn_fold = find_hardware(options.hardware).bn_fold;
+    facts_.threads = thread_count();
+    facts_.device = "cpu";
+    facts_.train_images = data_.train->size();
+    facts_.test_images = data_.test->size();
+    facts_.parameters = float_graph_.trainable_count();
+    for (const auto& [name, split] : {std::pair{"train", data_.train}, {"test", data_.test}}) {
+        Sha256 hash;
+        hash_dataset(*split, hash);
+        facts_.data_sha256.emplace_back(name, hash.hex());
+    }
+    result_.model = options.model;
+    result_.algo = options.algo;
+    result_.hardware = options.hardware;
+    result_.simulate = options.simulate;
+    result_.parameters = facts_.parameters;
+    if (quantizes()) {
+        result_.weight_bits = options.weight_bits;
+        result_.activation_bits = options.activation_bits;
+    }
+}
+
+void Experiment::report_start() {
+    progress_.line(version_line());
+    for (const std::string& line : header_lines(options_)) progress_.line(line);
+    progress_.line(data_.announcement);
+    progress_.line(join(options_.model, ", stem ", facts_.stem, ": ",
+                        count_text(*facts_.parameters), " parameters, ", thread_count(),
+                        " threads"));
+    if (model_) {
+        progress_.line(join(options_.algo, " on ", options_.hardware, ": W", options_.weight_bits,
+                            "A", options_.activation_bits, ", first and last layer 8 bit, ",
+                            model_->activation_quantizers(), " activation quantizers, simulate ",
+                            options_.simulate));
+    }
+    progress_.line("run folder " + folder_.path());
+    folder_.write_run_json(options_, facts_);
+}
+
+int Experiment::run() {
+    report_start();
+    if (folder_.resumed()) restore();
+    if (position_.phase == "float") float_phase();
+    if (quantizes() && position_.phase == "quantized") quantized_phase();
+    const int code = quantizes() ? integers() : 0;
+    finish();
+    return code;
+}
+
+void Experiment::restore() {
+    const std::vector<std::shared_ptr<Quantizer>> none;
+    const bool found =
+        store_.load(position_, parameters_, *optimizer_, model_ ? model_->quantizers : none,
+                    [&](const std::string& text) { progress_.warn(text); });
+    folder_.metrics().cut_back(position_.step);
+    progress_.line(found ? join("going on after step ", position_.step, " (", position_.phase,
+                                " epoch ", position_.epoch + 1, ")")
+                         : "no checkpoint yet: starting from the beginning");
+}
+
+PhaseSettings Experiment::phase(const std::string& name) const {
+    const bool is_float = name == "float";
+    PhaseSettings settings;
+    settings.name = name;
+    settings.epochs = is_float ? options_.float_epochs : options_.epochs;
+    settings.max_steps = options_.max_steps;
+    settings.lr = is_float ? options_.float_lr : options_.lr;
+    settings.warmup_epochs = options_.warmup_epochs;
+    settings.label_smoothing = static_cast<float>(options_.label_smoothing);
+    settings.seed = options_.seed;
+    settings.log_interval = options_.log_interval;
+    settings.save_every = options_.save_every;
+    return settings;
+}
+
+void Experiment::train(const Graph& graph, const PhaseSettings& settings,
+                       const std::function<Accuracy()>& evaluation) {
+    Loader loader(data_.train, training_loader(options_, *data_.train),
+                  Rng(options_.seed).split(settings.name));
+    const auto steps_per_epoch = loader.batches();
+    progress_.begin_phase({settings.name, static_cast<int>(settings.epochs), steps_per_epoch, 1.0},
+                          position_.phase_step);
+    Trainer trainer(graph, loader, *optimizer_, position_, folder_.metrics(), progress_);
+    trainer.run(settings,
+                {[this] { save(); }, evaluation, [this] { return folder_.resume_command(); }});
+    if (settings.name == "quantized") quantized_seconds_ = trainer.step_seconds();
+}
+
+void Experiment::begin_phase(const std::string& name) {
+    position_.phase = name;
+    position_.epoch = position_.batch = position_.phase_step = 0;
+    optimizer_ = std::make_unique<Optimizer>(optimizer_options(options_));
+    save();
+}
+
+void Experiment::float_phase() {
+    if (options_.weights.empty()) {
+        train(float_graph_, phase("float"), [] { return Accuracy{}; });
+    } else {
+        load_network(options_.weights, float_graph_.parameters());
+        progress_.line(join(options_.weights, ": ", float_graph_.parameters().size(), " of ",
+                            float_graph_.parameters().size(), " tensors matched"));
+    }
+    finish_float();
+    begin_phase(quantizes() ? "quantized" : "done");
+}
+
+void Experiment::finish_float() {
+    Loader loader(data_.test, evaluation_loader());
+    const Accuracy accuracy = evaluate(float_graph_, loader, progress_, "float");
+    position_.float_top1 = accuracy.top1();
+    progress_.line(join("float network: test loss ", accuracy.loss, " top1 ", accuracy.top1()));
+    save_network(folder_.file("float.safetensors"), float_graph_.parameters(), metadata());
+    if (!quantizes()) return;
+    calibrate(*model_, calibration_images(options_, data_.train));
+    progress_.line(join("calibrated ", model_->quantizers.size(), " quantizers on ",
+                        std::min<int64_t>(options_.calibration_images, data_.train->size()),
+                        " images"));
+}
+
+void Experiment::quantized_phase() {
+    train(model_->training, phase("quantized"), [this] {
+        Loader loader(data_.test, evaluation_loader());
+        return evaluate(model_->inference, loader, progress_, "simulation");
+    });
+    begin_phase("done");
+}
+
+int Experiment::integers() {
+    save_program(folder_.file("program.safetensors"), lower(*model_));
+    const Program program = load_program(folder_.file("program.safetensors"));
+    const auto constants = compare_constants(*model_, program);
+    Loader loader(data_.test, evaluation_loader());
+    const IntegerEvaluation found =
+        evaluate_integers(*model_, program, loader, kReadableImages, progress_);
+    result_.simulated_top1 = found.simulated.top1();
+    result_.integer_top1 = found.integer.top1();
+    result_.predictions_compared = found.comparison.predictions_compared();
+    result_.predictions_different = found.comparison.predictions_different();
+    result_.codes_compared = found.comparison.codes_compared();
+    result_.codes_different = found.comparison.codes_different();
+    facts_.float_nodes = program.float_nodes();
+    final_facts_.float_nodes = program.float_nodes();
+    final_facts_.packed_weight_bytes = program.packed_bytes();
+    final_facts_.integer_seconds = found.integer_seconds;
+    final_facts_.integer_images_per_second =
+        static_cast<double>(found.integer.images) / found.integer_seconds;
+    return judge(found, constants);
+}
+
+int Experiment::judge(const IntegerEvaluation& found, const std::vector<std::string>& constants) {
+    const Comparison& c = found.comparison;
+    if (options_.simulate == "qdq") {
+        for (const LayerComparison& layer : c.layers()) {
+            if (layer.codes_different == 0) continue;
+            progress_.line(join("  ", layer.layer, ": ", layer.codes_different, " of ",
+                                layer.codes_compared, " codes differ, by at most ",
+                                layer.largest_difference));
+        }
+        return 0;
+    }
+    std::vector<std::string> differences = constants;
+    if (!c.first_different().empty()) {
+        differences.push_back("codes differ first in " + c.first_different());
+    }
+    if (c.logits_different() > 0) {
+        differences.push_back(join("logits of ", c.logits_different(), " images differ"));
+    }
+    if (found.readable_different > 0) {
+        differences.push_back("the readable kernel differs from the simulation");
+    }
+    for (const std::string& text : differences) {
+        progress_.warn("error: simulation and integers differ: " + text);
+    }
+    return differences.empty() ? 0 : 1;
+}
+
+void Experiment::finish() {
+    save_network(folder_.file("model.safetensors"), parameters_, metadata());
+    result_.weights_sha256 = tensors_sha256(export_parameters(parameters_));
+    if (position_.float_top1 >= 0) result_.float_top1 = position_.float_top1;
+    if (!quantized_seconds_.empty()) {
+        const auto batch = std::min<int64_t>(options_.batch_size, data_.train->size());
+        result_.images_per_second = static_cast<double>(batch) / median(quantized_seconds_);
+    }
+    result_.peak_rss_bytes = peak_rss_bytes();
+    result_.seconds = position_.seconds + watch_.seconds();
+    final_facts_.float_weight_bytes = float_graph_.trainable_count() * 4;
+    folder_.write_run_json(options_, facts_);
+    folder_.write_result(result_);
+    progress_.clear();
+    std::ostream& out = options_.json ? std::cerr : std::cout;
+    print_final_table(out, result_, final_facts_, stream_is_utf8(options_.json ? 2 : 1));
+    if (options_.json) std::cout << result_json(result_);
+}
+
+void Experiment::save() {
+    RunPosition position = position_;
+    position.seconds += watch_.seconds();
+    const std::vector<std::shared_ptr<Quantizer>> none;
+    store_.save(position, parameters_, *optimizer_, model_ ? model_->quantizers : none);
+}
+
+std::map<std::string, std::string> Experiment::metadata() const {
+    return {{"format", "gradus network 1"},
+            {"model", options_.model},
+            {"stem", facts_.stem},
+            {"algo", options_.algo},
+            {"hardware", options_.hardware},
+            {"weight_bits", std::to_string(options_.weight_bits)},
+            {"activation_bits", std::to_string(options_.activation_bits)}};
+}
+
+bool answered(const Options& o) {
+    if (o.list_models) {
+        for (const Model& m : models()) std::cout << m.name << "  " << m.description << '\n';
+    }
+    if (o.list_algos) {
+        std::cout << "none  the float network only\n";
+        for (const Algorithm& a : algorithms()) std::cout << a.name << "  " << a.citation << '\n';
+    }
+    if (o.list_hardware) {
+        for (const Hardware& h : hardware_table()) {
+            std::cout << h.name << "  " << h.description << "; weights " << describe(h.weight)
+                      << ", activations " << describe(h.activation) << ", block graph "
+                      << h.block_graph << ", batch-norm folding " << h.bn_fold << '\n';
+        }
+    }
+    return o.list_models || o.list_algos || o.list_hardware;
+}
+
+bool previewed(const Options& o) {
+    if (!o.summary && !o.dry_run) return false;
+    const DataSplits data = open_data(o);
+    const Graph network = build_network(o, *data.train);
+    if (o.summary) print_summary(std::cout, network, stream_is_utf8(1));
+    if (o.dry_run) {
+        for (const std::string& line : header_lines(o)) std::cout << line << '\n';
+        std::cout << data.announcement << '\n';
+        if (o.algo != "none") std::cout << quantize(network, recipe_of(o)).inference;
+    }
+    return true;
+}
+
+}  // namespace
+
+int run_experiment(const Options& options, int argc, const char* const* argv) {
+    if (!options.answer.empty()) {
+        std::cout << options.answer;
+        return 0;
+    }
+    if (answered(options)) return 0;
+    check_names(options);
+    set_thread_count(options.threads > 0 ? options.threads
+                                         : static_cast<int>(std::thread::hardware_concurrency()));
+    if (previewed(options)) return 0;
+    install_signal_handlers();
+    return Experiment(options, argc, argv).run();
+}
+
+}  // namespace gradus
