@@ -64,7 +64,8 @@ ONLY_IN_TESTS = [
 
 def sources():
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.cc", "*.h", "*.cu", "*.cuh"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard",
+         "*.cc", "*.h", "*.cu", "*.cuh"],
         cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     return [name for name in sorted(set(listed)) if (ROOT / name).exists()]
 
