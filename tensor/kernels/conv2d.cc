@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "tensor/kernels/column_sums.h"
 #include "tensor/kernels/im2col.h"
 #include "tensor/kernels/sgemm.h"
 #include "tensor/parallel.h"
@@ -159,9 +158,14 @@ void conv2d_backward_weight_codes_cpu(const CodesOperand& x, const float* dy, fl
 }
 
 void conv2d_backward_bias_cpu(const float* dy, float* dbias, int64_t rows, int64_t o) {
-    const std::vector<double> sums = column_sums<1>(
-        rows, o, [=](int64_t r, int64_t c) { return std::array<float, 1>{dy[r * o + c]}; });
-    std::copy(sums.begin(), sums.end(), dbias);
+    const int64_t chunk_rows = 512, chunks = divide_up(rows, chunk_rows);
+    std::vector<float> parts(chunks * o);
+    parallel_tasks(chunks, [&](int64_t chunk) {
+        const int64_t first = chunk * chunk_rows;
+        conv2d_backward_bias_readable(dy + first * o, parts.data() + chunk * o,
+                                      std::min(chunk_rows, rows - first), o);
+    });
+    conv2d_backward_bias_readable(parts.data(), dbias, chunks, o);
 }
 
 }  // namespace
