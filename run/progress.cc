@@ -78,7 +78,7 @@ ProgressSettings progress_settings(bool quiet, bool no_progress, int log_interva
 
 std::string duration_text(double seconds) {
     if (!std::isfinite(seconds) || seconds < 0) return "?";
-    const auto total = static_cast<long>(std::lround(seconds));
+    const auto total = static_cast<long>(seconds + 0.5);
     if (total < 60) return print("%lds", total);
     if (total < 3600) return print("%ldm%02lds", total / 60, total % 60);
     return print("%ldh%02ldm", total / 3600, total / 60 % 60);
