@@ -38,8 +38,9 @@ std::string print(const char* format, Values... values) {
 }
 
 double phase_units(const ProgressPhase& phase) {
-    return phase.cost * static_cast<double>(phase.epochs) *
-           static_cast<double>(phase.steps_per_epoch);
+    int64_t steps = phase.epochs * phase.steps_per_epoch;
+    if (phase.max_steps > 0) steps = std::min(steps, phase.max_steps);
+    return phase.cost * static_cast<double>(steps);
 }
 
 // The first `columns` characters; a UTF-8 character is never cut.

@@ -31,6 +31,7 @@ struct ProgressPhase {
     int epochs = 1;
     int64_t steps_per_epoch = 0;
     double cost = 1.0;
+    int64_t max_steps = 0;  // it ends after so many, whatever its epochs; 0: no limit
 };
 
 struct ProgressStep {

@@ -126,6 +126,15 @@ BOOST_AUTO_TEST_CASE(the_time_left_counts_the_phases_that_follow) {
     BOOST_TEST(console.out.str().empty());
 }
 
+BOOST_AUTO_TEST_CASE(the_time_left_ends_with_the_last_step) {
+    Console console;
+    Progress progress = console.progress();
+    progress.begin_phase({"float", 6, 100, 1.0, 150});
+    console.time = 10;
+    progress.step(step_of(0, 49));
+    BOOST_TEST(progress.seconds_left() == 20.0, boost::test_tools::tolerance(1e-12));
+}
+
 BOOST_AUTO_TEST_CASE(quiet_keeps_warnings) {
     Console console;
     console.settings.quiet = true;
