@@ -32,7 +32,7 @@ const std::vector<Hardware>& hardware_table() {
          "the input quantizer to the logits",
          weight_format(true, 0), activation_format(false, false), false, 3, 4, RequantizeRule::r1,
          AddRule::onnxruntime, PoolRule::onnxruntime, true,
-         "onnxruntime 1.30, tie-seeking vectors"},
+         "onnxruntime 1.32, tie-seeking vectors"},
     };
     return rows;
 }
