@@ -46,8 +46,8 @@ void axis_scale_forward_cpu(const AxisShape& s, const float* x, const float* f, 
 double dot_row(const float* a, const float* b, int64_t n) {
     constexpr int64_t lanes = 32;
     double part[lanes] = {};
-    const auto term = [=](int64_t r, int64_t c) {
-        return std::array<float, 1>{a[r * lanes + c] * b[r * lanes + c]};
+    const auto term = [=](auto load, int64_t r, int64_t c) {
+        return std::array{load(a + r * lanes + c) * load(b + r * lanes + c)};
     };
     add_columns<1>(0, n / lanes, lanes, term, part);
     double sum = 0;
@@ -64,8 +64,8 @@ void axis_scale_factor_gradient_cpu(const AxisShape& s, const float* x, const fl
     };
     if (s.inner == 1) {
         const std::vector<double> sums =
-            column_sums<1>(s.outer, s.channels, [=](int64_t r, int64_t c) {
-                return std::array<float, 1>{dy[r * s.channels + c] * x[r * s.channels + c]};
+            column_sums<1>(s.outer, s.channels, [=](auto load, int64_t r, int64_t c) {
+                return std::array{load(dy + r * s.channels + c) * load(x + r * s.channels + c)};
             });
         for (int64_t c = 0; c < s.channels; ++c) finish(c, sums[c]);
         return;

@@ -3,7 +3,7 @@
 // gradient  multiply: dx = dy * f, df = sum dy x;  divide: dx = dy / f, df = -sum dy x / (f f)
 //           saves x (shared) and f
 // exactness forward and dx exact; df: products in float, sums as in column_sums.h, relative error
-//           below 1e-6 of the sum of magnitudes
+//           below 2e-6 of the sum of magnitudes
 // tests     tests/axis_scale_test.cc
 #pragma once
 

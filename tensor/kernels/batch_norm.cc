@@ -23,7 +23,7 @@ Moments moments(const float* x, int64_t rows, int64_t channels) {
         const int64_t at = begin / chunk * channels;
         add_columns<1>(
             begin, end, channels,
-            [=](int64_t r, int64_t c) { return std::array<float, 1>{x[r * channels + c]}; },
+            [=](auto load, int64_t r, int64_t c) { return std::array{load(x + r * channels + c)}; },
             &sums[at]);
         float* centre = &centres[at];
         for (int64_t c = 0; c < channels; ++c) {
@@ -31,9 +31,9 @@ Moments moments(const float* x, int64_t rows, int64_t channels) {
         }
         add_columns<1>(
             begin, end, channels,
-            [=](int64_t r, int64_t c) {
-                const float d = x[r * channels + c] - centre[c];
-                return std::array<float, 1>{d * d};
+            [=](auto load, int64_t r, int64_t c) {
+                const auto d = load(x + r * channels + c) - load(centre + c);
+                return std::array{d * d};
             },
             &squares[at]);
     });
@@ -100,10 +100,12 @@ void batch_norm_eval_forward_cpu(const BatchNormForward& p) {
 
 // Fills dgamma and dbeta; returns dgamma / inv_std and dbeta in double, [2][channels].
 std::vector<double> parameter_gradients(const BatchNormBackward& p) {
-    const std::vector<double> sums = column_sums<2>(p.rows, p.channels, [=](int64_t r, int64_t c) {
-        const int64_t i = r * p.channels + c;
-        return std::array<float, 2>{p.dy[i] * (p.x[i] - p.mean[c]), p.dy[i]};
-    });
+    const std::vector<double> sums =
+        column_sums<2>(p.rows, p.channels, [=](auto load, int64_t r, int64_t c) {
+            const int64_t i = r * p.channels + c;
+            const auto dy = load(p.dy + i);
+            return std::array{dy * (load(p.x + i) - load(p.mean + c)), dy};
+        });
     for (int64_t c = 0; c < p.channels; ++c) {
         p.dgamma[c] = static_cast<float>(sums[c] * p.inv_std[c]);
         p.dbeta[c] = static_cast<float>(sums[p.channels + c]);

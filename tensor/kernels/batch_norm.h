@@ -6,8 +6,8 @@
 // gradient  dbeta = sum dy, dgamma = sum dy (x - mean) inv_std; eval dx = dy scale; training
 //           dx = scale (dy - dbeta / rows - (x - mean) inv_std dgamma / rows)
 //           saves x (shared), mean, inv_std                 (Ioffe & Szegedy, ICML 2015)
-// exactness eval forward exact (operations in the order above); sums are float over 16 rows and
-//           double beyond: relative error below 1e-6 of the sum of magnitudes
+// exactness eval forward exact (operations in the order above); sums are float over 32 rows and
+//           double beyond: relative error below 2e-6 of the sum of magnitudes
 // tests     tests/batch_norm_test.cc
 #pragma once
 

@@ -12,7 +12,7 @@ void global_average_pool_forward_cpu(const PixelsShape& s, const float* x, float
         std::vector<double> sums(s.c);
         add_columns<1>(
             0, s.pixels, s.c,
-            [=](int64_t p, int64_t c) { return std::array<float, 1>{image[p * s.c + c]}; },
+            [=](auto load, int64_t p, int64_t c) { return std::array{load(image + p * s.c + c)}; },
             sums.data());
         for (int64_t c = 0; c < s.c; ++c) {
             y[n * s.c + c] = static_cast<float>(sums[c] / static_cast<double>(s.pixels));

@@ -1,7 +1,7 @@
 // global_average_pool -- y[n,c] = sum over the pixels of x[n,p,c] / pixels
 // shapes    x [N, pixels, C] -> y [N, C]        dtype f32; codes i8, u8 -> int32 sums
 // gradient  dx[n,p,c] = dy[n,c] / pixels                        saves nothing
-// exactness float: rounded once; sums float over 16 pixels and double beyond (column_sums.h).
+// exactness float: rounded once; sums float over 32 pixels and double beyond (column_sums.h).
 //           codes: exact, the caller keeps |sum| <= 255 * pixels below 2^31
 // tests     tests/global_average_pool_test.cc
 #pragma once
