@@ -33,8 +33,8 @@ struct Options {
     std::string dataset = "auto";
     std::string data_path;
 
-    bool flip = true;       // mirror training images where the data set allows it
-    int crop_padding = 2;   // pixels around a training image before a random crop
+    bool flip = true;      // mirror training images where the data set allows it
+    int crop_padding = 2;  // pixels around a training image before a random crop
 
     // training
     int epochs = 4;        // quantized
