@@ -99,7 +99,7 @@ PROGRAMS := $(patsubst %.cc,%,$(wildcard *.cc))
 objects  = $(patsubst %,$(BUILD)/%.o,$(basename $(filter %.cc,$(1)))) \
            $(patsubst %,$(BUILD)/%.o,$(filter %.cu,$(1)))
 LIBRARY := $(call objects,$(SOURCES) $(CUDA))
-BINARIES := $(PROGRAMS:%=$(BUILD)/%) $(if $(TESTS),$(BUILD)/tests)
+BINARIES := $(PROGRAMS:%=$(BUILD)/%) $(if $(TESTS),$(BUILD)/run_tests)
 
 # ---- goals ----------------------------------------------------------------------------------
 
@@ -112,8 +112,8 @@ all: $(PROGRAMS)  ## build the programs (the default)
 $(PROGRAMS): %: $(BUILD)/%
 	@ln -sfn $< $@
 
-test: $(BUILD)/tests $(PROGRAMS:%=$(BUILD)/%)  ## build and run the tests (ARGS="--run_test=relu" runs some)
-	@BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/tests $(ARGS)
+test: $(BUILD)/run_tests $(PROGRAMS:%=$(BUILD)/%)  ## build and run the tests (ARGS="--run_test=relu" runs some)
+	@BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/run_tests $(ARGS)
 
 check: $(PROGRAMS)  ## format, one-way layers, documentation compiles, flags in the texts exist
 	@scripts/check_format.sh
@@ -136,7 +136,7 @@ $(BINARIES): $(BUILD)/objects.txt $(LIBRARY)
 	@echo "link    $@"
 	@$(CXX) $(CXXFLAGS) $(filter %.o,$^) -o $@ $(LDLIBS)
 $(foreach p,$(PROGRAMS),$(eval $(BUILD)/$(p): $(BUILD)/$(p).o))
-$(BUILD)/tests: $(call objects,$(TESTS))
+$(BUILD)/run_tests: $(call objects,$(TESTS))
 
 $(BUILD)/%.o: %.cc $(BUILD)/flags.txt
 	@mkdir -p $(@D)
