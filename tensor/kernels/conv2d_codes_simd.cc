@@ -20,7 +20,7 @@ int64_t divide_up(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-// One tile: acc[6 rows, columns] = init + a panel, with `vectors` panels of `lanes` columns each.
+// One tile: acc[6, vectors * lanes] = init + a panel, with `vectors` panels of `lanes` filters.
 template <class Code, class Weight>
 struct Tile {
     const Code* a;  // [6, a_stride]
@@ -30,10 +30,9 @@ struct Tile {
     const int32_t* init;  // [vectors * lanes]
     int32_t* acc;
     int64_t acc_stride;
-    int64_t columns;  // the last panel may be wider than what is left
 };
 
-// Unaligned 32 bits: the codes that one lane of every vector reads.
+// 32 bits: the codes that every lane of a vector reads.
 template <class Code>
 inline int32_t load_codes(const Code* from) {
     int32_t codes;
@@ -41,6 +40,8 @@ inline int32_t load_codes(const Code* from) {
     return codes;
 }
 
+// In both kernels the sums are one flat array and every loop over them is innermost: so the
+// compiler keeps them in registers.
 struct Avx2 {
     using Code = int16_t;
     using Weight = int16_t;
@@ -48,44 +49,32 @@ struct Avx2 {
     // x - zx fits int16 whatever the signedness.
     static int32_t offset(const ConvCodes& conv) { return -conv.x_zero_point; }
 
+    static __m256i load(const void* from) {
+        return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+    }
+
     template <int vectors>
     static void multiply(const Tile<Code, Weight>& t) {
-        __m256i acc[tile_rows][vectors];
-#pragma GCC unroll 8
-        for (int i = 0; i < tile_rows; ++i) {
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) {
-                acc[i][v] =
-                    _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.init + v * lanes));
+        constexpr int sums = tile_rows * vectors;
+        const int64_t next_panel = t.steps * lanes * depth;
+        const Code* a = t.a;
+        const Weight* panel = t.panel;
+        __m256i acc[sums], w[vectors];
+#pragma GCC unroll 24
+        for (int j = 0; j < sums; ++j) acc[j] = load(t.init + j % vectors * lanes);
+        for (int64_t step = 0; step < t.steps; ++step, a += depth, panel += lanes * depth) {
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v) w[v] = load(panel + v * next_panel);
+#pragma GCC unroll 24
+            for (int j = 0; j < sums; ++j) {
+                const __m256i x = _mm256_set1_epi32(load_codes(a + j / vectors * t.a_stride));
+                acc[j] = _mm256_add_epi32(acc[j], _mm256_madd_epi16(x, w[j % vectors]));
             }
         }
-        for (int64_t step = 0; step < t.steps; ++step) {
-            __m256i w[vectors];
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) {
-                w[v] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(
-                    t.panel + (v * t.steps + step) * lanes * depth));
-            }
-#pragma GCC unroll 8
-            for (int i = 0; i < tile_rows; ++i) {
-                const __m256i x =
-                    _mm256_set1_epi32(load_codes(t.a + i * t.a_stride + step * depth));
-#pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v) {
-                    acc[i][v] = _mm256_add_epi32(acc[i][v], _mm256_madd_epi16(x, w[v]));
-                }
-            }
-        }
-        const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        const __m256i last = _mm256_cmpgt_epi32(
-            _mm256_set1_epi32(static_cast<int>(t.columns - (vectors - 1) * lanes)), lane);
-#pragma GCC unroll 8
-        for (int i = 0; i < tile_rows; ++i) {
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) {
-                _mm256_maskstore_epi32(t.acc + i * t.acc_stride + v * lanes,
-                                       v + 1 < vectors ? _mm256_set1_epi32(-1) : last, acc[i][v]);
-            }
+#pragma GCC unroll 24
+        for (int j = 0; j < sums; ++j) {
+            int32_t* to = t.acc + j / vectors * t.acc_stride + j % vectors * lanes;
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), acc[j]);
         }
     }
 };
@@ -99,37 +88,25 @@ struct Avx512Vnni {
     template <int vectors>
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))) static void multiply(
         const Tile<Code, Weight>& t) {
-        __m512i acc[tile_rows][vectors];
-#pragma GCC unroll 8
-        for (int i = 0; i < tile_rows; ++i) {
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) acc[i][v] = _mm512_loadu_si512(t.init + v * lanes);
-        }
-        for (int64_t step = 0; step < t.steps; ++step) {
-            __m512i w[vectors];
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) {
-                w[v] = _mm512_loadu_si512(t.panel + (v * t.steps + step) * lanes * depth);
-            }
-#pragma GCC unroll 8
-            for (int i = 0; i < tile_rows; ++i) {
-                const __m512i x =
-                    _mm512_set1_epi32(load_codes(t.a + i * t.a_stride + step * depth));
-#pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v) {
-                    acc[i][v] = _mm512_dpbusd_epi32(acc[i][v], x, w[v]);
-                }
+        constexpr int sums = tile_rows * vectors;
+        const int64_t next_panel = t.steps * lanes * depth, a_stride = t.a_stride;
+        const Code* a = t.a;
+        const Weight* panel = t.panel;
+        __m512i acc[sums], w[vectors];
+#pragma GCC unroll 24
+        for (int j = 0; j < sums; ++j) acc[j] = _mm512_loadu_si512(t.init + j % vectors * lanes);
+        for (int64_t step = 0; step < t.steps; ++step, a += depth, panel += lanes * depth) {
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v) w[v] = _mm512_loadu_si512(panel + v * next_panel);
+#pragma GCC unroll 24
+            for (int j = 0; j < sums; ++j) {
+                const __m512i x = _mm512_set1_epi32(load_codes(a + j / vectors * a_stride));
+                acc[j] = _mm512_dpbusd_epi32(acc[j], x, w[j % vectors]);
             }
         }
-        const int64_t left = t.columns - (vectors - 1) * lanes;
-        const __mmask16 last = static_cast<__mmask16>(left >= lanes ? 0xFFFF : (1 << left) - 1);
-#pragma GCC unroll 8
-        for (int i = 0; i < tile_rows; ++i) {
-#pragma GCC unroll 8
-            for (int v = 0; v < vectors; ++v) {
-                _mm512_mask_storeu_epi32(t.acc + i * t.acc_stride + v * lanes,
-                                         v + 1 < vectors ? __mmask16{0xFFFF} : last, acc[i][v]);
-            }
+#pragma GCC unroll 24
+        for (int j = 0; j < sums; ++j) {
+            _mm512_storeu_si512(t.acc + j / vectors * t.acc_stride + j % vectors * lanes, acc[j]);
         }
     }
 };
@@ -142,6 +119,25 @@ void multiply(const Tile<typename Isa::Code, typename Isa::Weight>& tile, int64_
         Isa::template multiply<vectors>(tile);
     } else {
         multiply<Isa, vectors - 1>(tile, wanted);
+    }
+}
+
+// The tile, of which only `rows` x `columns` exist: tails are cut off by way of a buffer.
+template <class Isa>
+void multiply_into(Tile<typename Isa::Code, typename Isa::Weight>& tile, int64_t panels,
+                   int64_t rows, int64_t columns, int32_t* acc, int64_t acc_stride) {
+    const int64_t width = std::min(panels, Isa::most_vectors) * Isa::lanes;
+    if (rows == tile_rows && columns == width) {
+        tile.acc = acc;
+        tile.acc_stride = acc_stride;
+        return multiply<Isa>(tile, panels);
+    }
+    int32_t whole[tile_rows * Isa::most_vectors * Isa::lanes];
+    tile.acc = whole;
+    tile.acc_stride = width;
+    multiply<Isa>(tile, panels);
+    for (int64_t r = 0; r < rows; ++r) {
+        std::copy_n(whole + r * width, columns, acc + r * acc_stride);
     }
 }
 
@@ -218,12 +214,11 @@ void accumulate_group(const ConvCodes& conv, const PackedWeights<Isa>& packed,
         tile.steps = packed.steps;
         tile.panel = packed.weights.data() + block.group * packed.group_weights() + first * stride;
         tile.init = packed.init.data() + block.group * packed.group_columns() + first;
-        tile.acc_stride = s.o;
-        tile.columns = std::min(Isa::most_vectors * Isa::lanes, s.group_out() - first);
+        const int64_t columns = std::min(Isa::most_vectors * Isa::lanes, s.group_out() - first);
         for (int64_t row = 0; row < block.rows; row += tile_rows) {
             tile.a = column + row * stride;
-            tile.acc = acc + row * s.o + block.group * s.group_out() + first;
-            multiply<Isa>(tile, packed.panels - panel);
+            multiply_into<Isa>(tile, packed.panels - panel, std::min(tile_rows, block.rows - row),
+                               columns, acc + row * s.o + block.group * s.group_out() + first, s.o);
         }
     }
 }
@@ -234,7 +229,7 @@ void convolve(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     const PackedWeights<Isa> packed(conv);
     parallel_chunks(s.n * s.oh * s.ow, block_rows(s), [&](int64_t begin, int64_t end) {
         const int64_t rows = end - begin;
-        int32_t* acc = thread_scratch<int32_t, AccumulatorScratch>((rows + tile_rows) * s.o);
+        int32_t* acc = thread_scratch<int32_t, AccumulatorScratch>(rows * s.o);
         for (int64_t group = 0; group < s.attrs.groups; ++group) {
             accumulate_group(conv, packed, {begin, rows, 0, s.kh * s.kw, group}, acc);
         }
