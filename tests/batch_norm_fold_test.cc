@@ -1,7 +1,8 @@
+#include "tensor/kernels/batch_norm_fold.h"
+
 #include <boost/test/unit_test.hpp>
 
 #include "autograd/ops.h"
-#include "tensor/kernels/batch_norm.h"
 #include "tests/compare.h"
 
 using namespace gradus;
