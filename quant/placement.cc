@@ -33,9 +33,12 @@ int source_of(const Graph& network, int id) {
     return id;
 }
 
-bool reaches_output(const Graph& network, int id) {
-    for (; id >= 0 && id != network.output(); id = only_consumer(network, id)) {
-        if (network.node(id).kind != NodeKind::op) return false;
+// Whether no other weighted layer stands between this one and the output.
+bool is_last(const Graph& network, int layer) {
+    int id = layer;
+    while (id >= 0 && id != network.output()) {
+        id = only_consumer(network, id);
+        if (id >= 0 && is_weighted(network.node(id))) return false;
     }
     return id == network.output();
 }
@@ -81,7 +84,7 @@ Placement place_quantizers(const Graph& network, const Hardware& hardware) {
         const Node& node = network.node(id);
         if (!is_weighted(node)) continue;
         const bool first = node.inputs[0] == network.input();
-        const bool last = reaches_output(network, id);
+        const bool last = is_last(network, id);
         if (!first && !last) continue;
         place.first_last.insert(id);
         if (hardware.block_graph != 1) place.first_last.insert(source_of(network, node.inputs[0]));

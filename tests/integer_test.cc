@@ -1,0 +1,167 @@
+// The simulation and the Program: no difference in exact mode, and every tampering is found.
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "integer/compare.h"
+#include "integer/lower.h"
+#include "io/program_file.h"
+#include "small_network.h"
+
+using namespace gradus;
+
+BOOST_AUTO_TEST_SUITE(integer)
+
+namespace {
+
+Instruction& instruction(Program& program, const std::string& name) {
+    for (Instruction& i : program.instructions) {
+        if (i.name == name) return i;
+    }
+    throw std::runtime_error("no instruction " + name);
+}
+
+// A Program shares its constants with nothing, so that a test may change them.
+Program own_copy(const Program& program) {
+    Program copy = program;
+    for (Instruction& i : copy.instructions) {
+        for (auto& [name, tensor] : i.constants) tensor = tensor.clone();
+    }
+    return copy;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(nothing_differs_in_exact_mode) {
+    for (const char* hardware : {"onnxruntime", "academic"}) {
+        for (int bits : {2, 4, 8}) {
+            const QuantizedModel model = small_quantized(hardware, Simulate::exact, bits);
+            const Program program = lower(model);
+            BOOST_TEST(compare_constants(model, program).empty());
+            for (IntegerKernel kernel : integer_kernels()) {
+                Comparison comparison(model, program);
+                comparison.add(small_images(64, 77), kernel);
+                BOOST_TEST_CONTEXT(hardware << ' ' << bits << ' ' << integer_kernel_name(kernel)) {
+                    BOOST_TEST(comparison.codes_different() == 0);
+                    BOOST_TEST(comparison.logits_different() == 0);
+                    BOOST_TEST(comparison.predictions_different() == 0);
+                    BOOST_TEST(comparison.first_different() == "");
+                    BOOST_TEST(comparison.codes_compared() > 10000);
+                    BOOST_TEST(comparison.predictions_compared() == 64);
+                }
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_quantized_activation_is_compared) {
+    const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
+    const Program program = lower(model);
+    Comparison comparison(model, program);
+    comparison.add(small_images(2), IntegerKernel::fastest);
+    BOOST_TEST(static_cast<int64_t>(comparison.layers().size()) == model.activation_quantizers());
+    for (const LayerComparison& layer : comparison.layers()) BOOST_TEST(layer.codes_compared > 0);
+}
+
+BOOST_AUTO_TEST_CASE(only_the_academic_program_has_float_nodes) {
+    BOOST_TEST(lower(small_quantized("onnxruntime", Simulate::exact)).float_nodes() == 0);
+    const Program academic = lower(small_quantized("academic", Simulate::exact));
+    // 6 batch norms, 5 ReLUs, 2 adds, max pool, average pool, flatten.
+    BOOST_TEST(academic.float_nodes() == 16);
+}
+
+BOOST_AUTO_TEST_CASE(the_program_holds_no_float_weights) {
+    const Program program = lower(small_quantized("onnxruntime", Simulate::exact));
+    for (const Instruction& i : program.instructions) {
+        for (const auto& [name, tensor] : i.constants) {
+            if (name == "weight") BOOST_TEST((tensor.dtype() == DType::I8));
+            if (name == "bias") BOOST_TEST((tensor.dtype() == DType::I32));
+            if (tensor.dtype() == DType::F32) BOOST_TEST(tensor.shape().rank() == 1);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(float_simulation_differs_and_is_counted) {
+    const QuantizedModel model = small_quantized("onnxruntime", Simulate::qdq);
+    const Program program = lower(model);
+    Comparison comparison(model, program);
+    for (int i = 0; i < 20; ++i) comparison.add(small_images(100, 200 + i), IntegerKernel::fastest);
+    BOOST_TEST(comparison.codes_different() > 0);
+    BOOST_TEST(comparison.first_different() != "");
+    // Lowering leaves the simulation as it was.
+    for (const auto& q : model.quantizers) BOOST_TEST((q->simulate == Simulate::qdq));
+}
+
+BOOST_AUTO_TEST_CASE(one_added_to_a_bias_is_named) {
+    const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
+    for (const char* layer : {"conv1", "block1.conv2", "block2.downsample.0", "fc"}) {
+        Program program = own_copy(lower(model));
+        instruction(program, layer).constants.at("bias").data<int32_t>()[3] += 1;
+        const auto found = compare_constants(model, program);
+        BOOST_TEST(found.size() == 1u);
+        BOOST_TEST(found.at(0).find(std::string(layer) + ": bias[3]") == 0u, found.at(0));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(one_ulp_of_a_multiplier_is_named) {
+    const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
+    for (const char* layer : {"conv1", "block2.conv1"}) {
+        Program program = own_copy(lower(model));
+        float& m = instruction(program, layer).constants.at("multiplier").data<float>()[2];
+        m = std::nextafter(m, INFINITY);
+        const auto found = compare_constants(model, program);
+        BOOST_TEST(found.size() == 1u);
+        BOOST_TEST(found.at(0).find(std::string(layer) + ": multiplier[2]") == 0u, found.at(0));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_layer_is_the_first_that_differs) {
+    const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
+    for (const char* layer : {"conv1", "block1.conv1", "block2.conv2", "block2.add"}) {
+        Program program = own_copy(lower(model));
+        Instruction& changed = instruction(program, layer);
+        if (changed.op == "add") {
+            changed.constants.at("ratios").data<float>()[2] += 1.0f;
+        } else {
+            Tensor& bias = changed.constants.at("bias");
+            for (int64_t c = 0; c < bias.numel(); ++c) bias.data<int32_t>()[c] += 40;
+        }
+        Comparison comparison(model, program);
+        comparison.add(small_images(16), IntegerKernel::fastest);
+        BOOST_TEST(comparison.first_different() == layer);
+        BOOST_TEST(comparison.codes_different() > 0);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_program_comes_back_from_its_file_bit_for_bit) {
+    const std::string path =
+        (std::filesystem::temp_directory_path() / "gradus_program_test").string();
+    for (const char* hardware : {"onnxruntime", "academic"}) {
+        const QuantizedModel model = small_quantized(hardware, Simulate::exact);
+        save_program(path, lower(model));
+        const Program program = load_program(path);
+        BOOST_TEST(compare_constants(model, program).empty());
+        BOOST_TEST(program.float_nodes() == lower(model).float_nodes());
+        BOOST_TEST(program.packed_bytes() == lower(model).packed_bytes());
+    }
+    std::filesystem::remove(path);
+}
+
+BOOST_AUTO_TEST_CASE(ties_of_the_argmax_go_to_the_lowest_index) {
+    const float logits[] = {1.0f, 3.0f, 3.0f, 2.0f};
+    BOOST_TEST(argmax(logits, 4) == 1);
+}
+
+// In a training step with the statistics frozen, the forward is the integer one.
+BOOST_AUTO_TEST_CASE(codes_are_simulated_with_the_tape_as_without) {
+    const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
+    const Tensor images = small_images(8);
+    RunMode with_tape;
+    with_tape.gradients = true;
+    const Tensor a = execute(model.inference, images, with_tape).output.data();
+    const Tensor b = execute(model.inference, images, RunMode{}).output.data();
+    BOOST_TEST(a.to_vector<float>() == b.to_vector<float>(), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
