@@ -20,7 +20,8 @@ class Inflater {
     }
     ~Inflater() { inflateEnd(&stream_); }
 
-    // Whether `bytes` is exactly one member that unpacks to exactly `to`, its CRC right.
+    // Whether `bytes` is exactly one member that unpacks to exactly `to`, whose size is the one
+    // that the last bytes declare: zlib compares it, and the CRC, with what it has unpacked.
     bool run(const std::vector<uint8_t>& bytes, std::vector<uint8_t>& to) {
         size_t from_left = bytes.size();
         size_t to_left = to.size();
@@ -36,7 +37,7 @@ class Inflater {
             from_left -= offered_in - stream_.avail_in;
             to_left -= offered_out - stream_.avail_out;
         }
-        return status == Z_STREAM_END && from_left == 0 && to_left == 0;
+        return status == Z_STREAM_END && from_left == 0;
     }
 
   private:

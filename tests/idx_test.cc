@@ -242,6 +242,13 @@ std::vector<uint8_t> resized(const Shape& shape, const std::vector<uint8_t>& fro
     return to;
 }
 
+// A 4 x 4 image of four times the same row.
+std::vector<uint8_t> rows_of(const std::vector<uint8_t>& row) {
+    std::vector<uint8_t> image(16);
+    for (int i = 0; i < 16; ++i) image[i] = row[i % 4];
+    return image;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(the_same_size_changes_nothing) {
@@ -251,15 +258,13 @@ BOOST_AUTO_TEST_CASE(the_same_size_changes_nothing) {
 
 // By hand: at twice the size the outer pixels are copies, the inner ones 3/4 and 1/4.
 BOOST_AUTO_TEST_CASE(enlarging_interpolates) {
-    std::vector<uint8_t> expected;
-    for (int row = 0; row < 4; ++row) expected.insert(expected.end(), {0, 25, 75, 100});
+    const std::vector<uint8_t> expected = rows_of({0, 25, 75, 100});
     BOOST_TEST(resized({2, 2, 1}, {0, 100, 0, 100}, 4) == expected);
 }
 
 // By hand: half the size weighs 3 3 1 (the edge cuts one 1 off) of 7.
 BOOST_AUTO_TEST_CASE(shrinking_averages_and_rounds_half_up) {
-    std::vector<uint8_t> image;
-    for (int row = 0; row < 4; ++row) image.insert(image.end(), {10, 20, 30, 45});
+    const std::vector<uint8_t> image = rows_of({10, 20, 30, 45});
     const uint8_t left = (2 * (3 * 10 + 3 * 20 + 30) + 7) / 14;
     const uint8_t right = (2 * (20 + 3 * 30 + 3 * 45) + 7) / 14;
     BOOST_TEST(resized({4, 4, 1}, image, 2) == (std::vector<uint8_t>{left, right, left, right}));

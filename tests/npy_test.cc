@@ -65,7 +65,8 @@ BOOST_AUTO_TEST_CASE(the_bytes_are_those_of_numpy) {
     const std::string head = "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }";
     std::string expected = std::string("\x93NUMPY\x01\x00\x76\x00", 10) + head;
     expected.resize(127, ' ');
-    expected += "\n" + std::string("\x01\0\0\0\xff\xff\xff\xff", 8);
+    expected += '\n';
+    expected += std::string("\x01\0\0\0\xff\xff\xff\xff", 8);
     const TemporaryFolder folder;
     save_npy(folder.path("x.npy"), Tensor::from<int32_t>({1, -1}, {2}));
     BOOST_TEST(read_bytes(folder.path("x.npy")) == expected);

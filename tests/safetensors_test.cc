@@ -188,7 +188,8 @@ BOOST_AUTO_TEST_CASE(malformed_tensors_are_refused) {
 
 BOOST_AUTO_TEST_CASE(the_payload_must_be_tiled) {
     const auto two = [](const char* first, const char* second) {
-        return "{" + entry("a", "U8", "[2]", first) + "," + entry("b", "U8", "[2]", second) + "}";
+        const std::string a = entry("a", "U8", "[2]", first), b = entry("b", "U8", "[2]", second);
+        return join("{", a, ",", b, "}");
     };
     const TemporaryFolder folder;
     BOOST_TEST(loads(folder, file_bytes(two("[2,4]", "[0,2]"), "abcd")));

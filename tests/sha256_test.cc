@@ -46,6 +46,19 @@ BOOST_AUTO_TEST_CASE(the_cuts_do_not_matter) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(the_readable_code_agrees) {
+    std::string bytes;
+    for (int i = 0; i < 5000; ++i) bytes += static_cast<char>(i * i >> 3);
+    for (size_t count : {0, 1, 63, 64, 65, 128, 5000}) {
+        Sha256 readable(true);
+        readable.update(bytes.data(), count);
+        BOOST_TEST(readable.hex() == sha256_hex(bytes.substr(0, count)));
+    }
+    Sha256 abc(true);
+    abc.update("abc", 3);
+    BOOST_TEST(abc.hex() == sha256_hex("abc"));
+}
+
 BOOST_AUTO_TEST_CASE(a_file_is_its_bytes) {
     const TemporaryFolder folder;
     const std::string bytes(300000, 'x');
