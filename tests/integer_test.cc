@@ -7,7 +7,7 @@
 #include "integer/compare.h"
 #include "integer/lower.h"
 #include "io/program_file.h"
-#include "small_network.h"
+#include "tests/small_network.h"
 
 using namespace gradus;
 

@@ -6,7 +6,7 @@
 
 #include "models/models.h"
 #include "quant/observers.h"
-#include "small_network.h"
+#include "tests/small_network.h"
 
 using namespace gradus;
 
