@@ -46,8 +46,7 @@ ONLY_IN = [
      r"\b(?:std::)?(?:l?l?rint|l?l?round|nearbyint)[fl]?\s*\("
      r"|\bfloorf?\s*\([^;]*\+\s*0?\.5"
      r"|\b_mm\w*_(?:round|cvtp[sd]_epi|roundscale)\w*\s*\(",
-     ["quant/numerics.h", "quant/requantize.h", "quant/*_simd.*", "integer/*_simd.*",
-      "tests/*"]),
+     ["quant/numerics.h", "quant/requantize.h", "tests/*"]),
     ("the only macro is HOST_DEVICE", r"^\s*#\s*define\b",
      ["tensor/kernel.h", "run/version.cc", "tests/main.cc"]),
     ("no #if besides the device macro and the facts of the build", r"^\s*#\s*(?:el)?if",
