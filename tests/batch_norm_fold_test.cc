@@ -41,6 +41,17 @@ BOOST_AUTO_TEST_CASE(an_absent_bias_is_zero) {
     BOOST_TEST(scale.grad().defined());
 }
 
+BOOST_AUTO_TEST_CASE(statistics_updated_before_backward_do_not_reach_it) {
+    const Variable gamma(Tensor::full({1}, 3), true), beta(Tensor::zeros({1}), true);
+    const Tensor mean = Tensor::full({1}, 2), var = Tensor::full({1}, 4);
+    const Variable scale = batch_norm_scale(gamma, var, 0.0f);
+    const Variable bias = batch_norm_bias(beta, mean, scale, Variable());
+    Tensor(mean).data<float>()[0] = 50;
+    Tensor(var).data<float>()[0] = 50;
+    backward(bias);
+    BOOST_TEST(gamma.grad().data<float>()[0] == -2.0f / 2.0f);
+}
+
 BOOST_AUTO_TEST_CASE(the_scale_keeps_away_from_zero) {
     const Tensor gamma = Tensor::from<float>({0.0f, 1e-9f, -1e-9f, 2.0f, -0.5f}, {5});
     const Variable leaf(gamma, true);

@@ -144,6 +144,18 @@ BOOST_AUTO_TEST_CASE(the_fast_kernel_equals_the_readable_one) {
     }
 }
 
+// Two neighbouring floats around 1e5: their mean is no float, and the variance is about that mean.
+BOOST_AUTO_TEST_CASE(the_variance_is_about_the_unrounded_mean) {
+    constexpr int64_t rows = 40;
+    const float low = 1e5f, step = std::nextafter(low, 2e5f) - low;
+    Tensor x = Tensor::full({rows, 1}, low), mean = Tensor::zeros({1}), var = Tensor::zeros({1});
+    for (int64_t r = 0; r < rows; r += 4) x.data<float>()[r] = low + step;
+    const Variable one(Tensor::full({1}, 1));
+    gradus::batch_norm(Variable(x), one, one, mean, var, {1e-5f, 1.0f}, true);
+    const double want = 0.25 * 0.75 * step * step * rows / (rows - 1);
+    BOOST_TEST(std::abs(var.data<float>()[0] / want - 1) < 1e-6);
+}
+
 BOOST_AUTO_TEST_CASE(eval_is_exactly_its_formula) {
     const Setting s = golden_setting("eval");
     const std::vector<float> x = s.x.data().to_vector<float>(), y = s.y.data().to_vector<float>();
