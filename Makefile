@@ -73,10 +73,10 @@ OPTIMIZE  := $(if $(SANITIZE),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITI
     -fno-sanitize-recover=all,-O3)
 # g++ 12 warns (-Wrestrict) of what std::string itself does.
 WARNINGS  := -Wall -Wextra -Wno-restrict
-CXXFLAGS  := -std=c++20 $(OPTIMIZE) $(NUMERICS) -fopenmp $(WARNINGS)
+CXXFLAGS  := -std=c++20 $(OPTIMIZE) $(NUMERICS) $(WARNINGS)
 NVCCFLAGS := -std=c++20 -O3 --fmad=false $(foreach a,75 80 86 89 90,$\
     -gencode arch=compute_$(a)$(COMMA)code=sm_$(a)) -gencode arch=compute_90$(COMMA)code=compute_90 $\
-    $(foreach f,$(NUMERICS) -fopenmp -Wall,-Xcompiler $(f))
+    $(foreach f,$(NUMERICS) -Wall,-Xcompiler $(f))
 LDLIBS    := $(if $(call with,OPENBLAS),-lopenblas) $(if $(call with,ONNX),$(ONNX_LIBS)) $\
     $(if $(call with,ZLIB),-lz) $(if $(call with,NVCC),$(CUDA_LIBS)) -pthread
 CPPFLAGS  := $(INCLUDES)

@@ -75,7 +75,7 @@ def check_cpp(path):
             file.flush()
             compiler = os.environ.get("CXX", "g++").split()
             result = subprocess.run(
-                [*compiler, "-std=c++20", "-march=x86-64-v3", "-fopenmp", "-fsyntax-only", "-Wall",
+                [*compiler, "-std=c++20", "-march=x86-64-v3", "-fsyntax-only", "-Wall",
                  "-I", str(ROOT), *include_third_party(), file.name],
                 capture_output=True, text=True)
         yield where, text, result.stderr.strip() if result.returncode else None

@@ -2,38 +2,39 @@
 //
 // Work is cut by the problem, never by the thread count: a kernel names its tasks, threads take
 // them in any order, every task writes its own place. So the bits do not depend on the threads.
+//
+// The pool is ours (docs/decisions/002): the caller takes tasks as its helpers do, and waits at the
+// end only for those that are in the middle of one. A helper that the system has put aside costs
+// nothing then, where a barrier would wait for it to wake up and find no work.
 #pragma once
-
-#include <omp.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <exception>
 
 namespace gradus {
 
-inline void set_thread_count(int threads) { omp_set_num_threads(std::max(1, threads)); }
-inline int thread_count() { return omp_get_max_threads(); }
+// Threads that kernels may use, the caller included; at least 1. Not while a kernel is running.
+void set_thread_count(int threads);
+int thread_count();
+
+namespace detail {
+// Runs task(context, i) for i in [0, tasks); returns when all are done. Calls from within a task,
+// and from a second thread while the pool is at work, run in the calling thread.
+void run_tasks(int64_t tasks, void (*task)(const void* context, int64_t i), const void* context);
+}  // namespace detail
 
 // Runs task(i) for i in [0, tasks). Tasks may be uneven: threads take the next free one.
 // A task must write only to places that belong to i. The first exception is rethrown.
 template <class Task>
 void parallel_tasks(int64_t tasks, const Task& task) {
-    if (tasks <= 1 || thread_count() == 1) {
+    if (tasks <= 1) {
         for (int64_t i = 0; i < tasks; ++i) task(i);
         return;
     }
-    std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int64_t i = 0; i < tasks; ++i) {
-        try {
-            task(i);
-        } catch (...) {
-#pragma omp critical
-            if (!error) error = std::current_exception();
-        }
-    }
-    if (error) std::rethrow_exception(error);
+    const auto call = [](const void* context, int64_t i) {
+        (*static_cast<const Task*>(context))(i);
+    };
+    detail::run_tasks(tasks, call, &task);
 }
 
 // Elementwise loop over [0, n): body(begin, end) on fixed chunks.
