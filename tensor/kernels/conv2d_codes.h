@@ -27,23 +27,23 @@ std::vector<IntegerKernel> integer_kernels();
 // One tile of accumulators: rows [row, row + rows) of the output seen as [N*OH*OW, O], all O
 // channels, acc[r * O + o]. Called once for every tile, by any thread, in any order; tiles do not
 // overlap and are cut by the problem alone.
-using AccumulatorEpilogue =
-    std::function<void(int64_t row, int64_t rows, const int32_t* acc)>;
+using AccumulatorEpilogue = std::function<void(int64_t row, int64_t rows, const int32_t* acc)>;
 
 struct ConvCodes {
-    const void* x;               // [N, H, W, C] codes
-    bool x_signed;               // I8, else U8
+    const void* x;  // [N, H, W, C] codes
+    bool x_signed;  // I8, else U8
     int32_t x_zero_point;
-    const void* w;               // [O, KH, KW, C / groups] codes
-    bool w_signed;               // I8, else U8
-    const int32_t* w_zero_point; // [O], or nullptr: all 0
-    const int32_t* bias;         // [O] at the accumulator's scale, or nullptr: none
+    const void* w;                // [O, KH, KW, C / groups] codes
+    bool w_signed;                // I8, else U8
+    const int32_t* w_zero_point;  // [O], or nullptr: all 0
+    const int32_t* bias;          // [O] at the accumulator's scale, or nullptr: none
     Conv2dShape shape;
 };
 
 // The device slot. A vector kernel that cannot serve a case (unsigned weights, a weight zero
 // point) falls back to the readable one; `fastest` never fails.
-extern Kernel<void(const ConvCodes& conv, IntegerKernel kernel, const AccumulatorEpilogue& epilogue)>
+extern Kernel<void(const ConvCodes& conv, IntegerKernel kernel,
+                   const AccumulatorEpilogue& epilogue)>
     conv2d_codes;
 
 }  // namespace gradus

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "tensor/kernels/conv2d_depthwise.h"
 #include "tensor/kernels/im2col.h"
 #include "tensor/parallel.h"
 
@@ -195,7 +196,7 @@ int64_t block_rows(const Conv2dShape& s) {
 // acc[rows, first column of the group ...] of one group.
 template <class Isa>
 void accumulate_group(const ConvCodes& conv, const PackedWeights<Isa>& packed,
-                      const Im2colBlock& block, int32_t* acc) {
+                      const Im2colBlock& block, int64_t group, int32_t* acc) {
     using Code = typename Isa::Code;
     const Conv2dShape& s = conv.shape;
     const int64_t stride = packed.steps * Isa::depth;
@@ -212,13 +213,13 @@ void accumulate_group(const ConvCodes& conv, const PackedWeights<Isa>& packed,
         Tile<Code, typename Isa::Weight> tile;
         tile.a_stride = stride;
         tile.steps = packed.steps;
-        tile.panel = packed.weights.data() + block.group * packed.group_weights() + first * stride;
-        tile.init = packed.init.data() + block.group * packed.group_columns() + first;
+        tile.panel = packed.weights.data() + group * packed.group_weights() + first * stride;
+        tile.init = packed.init.data() + group * packed.group_columns() + first;
         const int64_t columns = std::min(Isa::most_vectors * Isa::lanes, s.group_out() - first);
         for (int64_t row = 0; row < block.rows; row += tile_rows) {
             tile.a = column + row * stride;
             multiply_into<Isa>(tile, packed.panels - panel, std::min(tile_rows, block.rows - row),
-                               columns, acc + row * s.o + block.group * s.group_out() + first, s.o);
+                               columns, acc + row * s.o + group * s.group_out() + first, s.o);
         }
     }
 }
@@ -231,7 +232,9 @@ void convolve(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
         const int64_t rows = end - begin;
         int32_t* acc = thread_scratch<int32_t, AccumulatorScratch>(rows * s.o);
         for (int64_t group = 0; group < s.attrs.groups; ++group) {
-            accumulate_group(conv, packed, {begin, rows, 0, s.kh * s.kw, group}, acc);
+            accumulate_group(conv, packed,
+                             {begin, rows, 0, s.kh * s.kw, group * s.group_in(), s.group_in()},
+                             group, acc);
         }
         epilogue(begin, rows, acc);
     });

@@ -19,8 +19,8 @@ int64_t output_extent(const char* where, int64_t extent, int64_t pad, int64_t ke
 
 Conv2dShape conv2d_shape(const char* where, const Shape& x, const Shape& w,
                          const Conv2dAttrs& attrs) {
-    check(x.rank() == 4 && w.rank() == 4, where, ": needs x [N, H, W, C] and w [O, KH, KW, I], got ",
-          x, " and ", w);
+    check(x.rank() == 4 && w.rank() == 4, where,
+          ": needs x [N, H, W, C] and w [O, KH, KW, I], got ", x, " and ", w);
     check(attrs.groups >= 1 && x[3] % attrs.groups == 0 && w[0] % attrs.groups == 0, where,
           ": input and output channels must be multiples of groups; got ", x, ", ", w, ", groups ",
           attrs.groups);

@@ -16,9 +16,9 @@ struct Conv2dAttrs {
 };
 
 struct Conv2dShape {
-    int64_t n, h, w, c;   // input
-    int64_t o, kh, kw;    // filters; each reads c / groups channels
-    int64_t oh, ow;       // output
+    int64_t n, h, w, c;  // input
+    int64_t o, kh, kw;   // filters; each reads c / groups channels
+    int64_t oh, ow;      // output
     Conv2dAttrs attrs;
 
     int64_t group_in() const { return c / attrs.groups; }
@@ -29,7 +29,8 @@ struct Conv2dShape {
 };
 
 // Checks x [N, H, W, C] against w [O, KH, KW, C / groups]; one-line errors that name `where`.
-Conv2dShape conv2d_shape(const char* where, const Shape& x, const Shape& w, const Conv2dAttrs& attrs);
+Conv2dShape conv2d_shape(const char* where, const Shape& x, const Shape& w,
+                         const Conv2dAttrs& attrs);
 
 // Pooling windows: kernel, stride and per-side padding.
 struct PoolAttrs {

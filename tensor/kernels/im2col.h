@@ -1,6 +1,6 @@
 // im2col -- the windows of a convolution as the rows of a matrix, a block of rows at a time.
 //
-//   column[r, (kh, kw, c)] = x[n, ih, iw, first channel of the group + c] + offset
+//   column[r, (kh, kw, c)] = x[n, ih, iw, first channel + c] + offset
 //
 // and `padding` beside the image. Codes become floats or wider integers on the way: with offset -z
 // they lose their zero point, exactly.
@@ -25,12 +25,12 @@ T* thread_scratch(int64_t elements) {
 }
 
 // A block of the matrix: rows [row, row + rows) of [N * OH * OW], kernel positions
-// [position, position + positions) of KH * KW, the channels of one group.
+// [position, position + positions) of KH * KW, channels [channel, channel + channels) of x.
 struct Im2colBlock {
     int64_t row, rows;
     int64_t position, positions;
-    int64_t group;
-    int64_t columns(const Conv2dShape& s) const { return positions * s.group_in(); }
+    int64_t channel, channels;
+    int64_t columns() const { return positions * channels; }
 };
 
 // How the elements are read: see above.
@@ -57,7 +57,7 @@ template <class In, class Out>
 inline void im2col_row(const In* x, const Conv2dShape& s, const Im2colBlock& block,
                        const Im2colValues<Out>& values, int64_t n, int64_t oh, int64_t ow,
                        Out* column) {
-    const int64_t channels = s.group_in(), iw0 = ow * s.attrs.stride_w - s.attrs.pad_left;
+    const int64_t channels = block.channels, iw0 = ow * s.attrs.stride_w - s.attrs.pad_left;
     const int64_t end = block.position + block.positions;
     for (int64_t at = block.position; at < end;) {
         const int64_t kh = at / s.kw, first = at % s.kw, last = std::min(s.kw, first + end - at);
@@ -68,7 +68,7 @@ inline void im2col_row(const In* x, const Conv2dShape& s, const Im2colBlock& blo
         const int64_t high = inside ? std::clamp(s.w - iw0, low, last) : last;
         std::fill_n(column, (low - first) * channels, values.padding);
         column += (low - first) * channels;
-        const In* from = x + ((n * s.h + ih) * s.w + iw0 + low) * s.c + block.group * channels;
+        const In* from = x + ((n * s.h + ih) * s.w + iw0 + low) * s.c + block.channel;
         const int64_t runs = channels == s.c ? std::min<int64_t>(1, high - low) : high - low;
         const int64_t run = channels == s.c ? (high - low) * channels : channels;
         for (int64_t i = 0; i < runs; ++i, from += s.c, column += run) {
@@ -79,13 +79,32 @@ inline void im2col_row(const In* x, const Conv2dShape& s, const Im2colBlock& blo
     }
 }
 
+// The same for a single kernel position: a plain gather of pixels.
+template <class In, class Out>
+inline void im2col_pixel(const In* x, const Conv2dShape& s, const Im2colBlock& block,
+                         const Im2colValues<Out>& values, int64_t n, int64_t oh, int64_t ow,
+                         Out* column) {
+    const int64_t ih = oh * s.attrs.stride_h - s.attrs.pad_top + block.position / s.kw;
+    const int64_t iw = ow * s.attrs.stride_w - s.attrs.pad_left + block.position % s.kw;
+    if (ih < 0 || ih >= s.h || iw < 0 || iw >= s.w) {
+        std::fill_n(column, block.channels, values.padding);
+    } else {
+        const In* from = x + ((n * s.h + ih) * s.w + iw) * s.c + block.channel;
+        im2col_run(from, block.channels, values.offset, column);
+    }
+}
+
 // `stride` elements from one row of `column` to the next.
 template <class In, class Out>
 void im2col(const In* x, const Conv2dShape& s, const Im2colBlock& block,
             const Im2colValues<Out>& values, Out* column, int64_t stride) {
     int64_t n = block.row / (s.oh * s.ow), oh = block.row / s.ow % s.oh, ow = block.row % s.ow;
     for (int64_t r = 0; r < block.rows; ++r, column += stride) {
-        im2col_row(x, s, block, values, n, oh, ow, column);
+        if (block.positions == 1) {
+            im2col_pixel(x, s, block, values, n, oh, ow, column);
+        } else {
+            im2col_row(x, s, block, values, n, oh, ow, column);
+        }
         if (++ow < s.ow) continue;
         ow = 0;
         if (++oh < s.oh) continue;
