@@ -17,7 +17,7 @@ done
 cp -rL /usr/include/CLI /usr/include/nlohmann /usr/include/stb $include/
 
 # Of Boost only what the tests reach: the compiler names it.
-grep -h '#include <boost/' tests/* | sort -u |
+grep -h '#include <boost/' tests/*.cc tests/*.h | sort -u |
     g++ -std=c++20 -M -x c++ - | tr -s ' \\' '\n' | grep '^/usr/include/boost/' | sort -u |
     while read -r header; do
         to=$include/${header#/usr/include/}
