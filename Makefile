@@ -68,7 +68,7 @@ BUILD := build/$(if $(call with,NVCC),cuda,cpu)$(if $(call with,OPENBLAS),,-noop
 # No contraction, no fast math: what is written is what is computed. The baseline is AVX2; wider
 # code is chosen at run time, function by function.
 
-NUMERICS  := -ffp-contract=off -fno-math-errno -march=x86-64-v3
+NUMERICS  := -ffp-contract=off -fno-math-errno -fno-trapping-math -march=x86-64-v3
 OPTIMIZE  := $(if $(SANITIZE),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) $\
     -fno-sanitize-recover=all,-O3)
 # g++ 12 warns (-Wrestrict) of what std::string itself does.

@@ -29,33 +29,44 @@ struct Sums {
     double ds = 0.0, dz = 0.0;
 };
 
-Sums lsq_row(const float* x, const float* dy, int64_t n, float s, const CodeRange& range,
-             float* dx) {
+// One block: the lanes' sums in float, whole lanes first, then the rest.
+Sums lsq_block(const float* __restrict x, const float* __restrict dy, int64_t n, float s,
+               const CodeRange& range, float* __restrict dx) {
     const float z = static_cast<float>(range.zero_point);
     const float qmin = static_cast<float>(range.qmin), qmax = static_cast<float>(range.qmax);
-    Sums sums;
-    for (int64_t begin = 0; begin < n; begin += block) {
-        float ds[lanes] = {}, dz[lanes] = {};
-        const int64_t end = std::min(n, begin + block);
-        int64_t i = begin;
-        for (; i + lanes <= end; i += lanes) {
-            for (int lane = 0; lane < lanes; ++lane) {
-                const auto terms = lsq_terms(x[i + lane], dy[i + lane], s, z, qmin, qmax);
-                dx[i + lane] = terms.dx;
-                ds[lane] += terms.ds;
-                dz[lane] += terms.dz;
-            }
-        }
-        for (int lane = 0; i < end; ++i, ++lane) {
-            const auto terms = lsq_terms(x[i], dy[i], s, z, qmin, qmax);
-            dx[i] = terms.dx;
+    float ds[lanes] = {}, dz[lanes] = {};
+    const int64_t whole = n / lanes * lanes;
+    for (int64_t i = 0; i < whole; i += lanes) {
+#pragma GCC unroll 1
+        for (int lane = 0; lane < lanes; ++lane) {
+            const auto terms = lsq_terms(x[i + lane], dy[i + lane], s, z, qmin, qmax);
+            dx[i + lane] = terms.dx;
             ds[lane] += terms.ds;
             dz[lane] += terms.dz;
         }
-        for (int lane = 0; lane < lanes; ++lane) {
-            sums.ds += ds[lane];
-            sums.dz += dz[lane];
-        }
+    }
+    for (int64_t i = whole; i < n; ++i) {
+        const auto terms = lsq_terms(x[i], dy[i], s, z, qmin, qmax);
+        dx[i] = terms.dx;
+        ds[i - whole] += terms.ds;
+        dz[i - whole] += terms.dz;
+    }
+    Sums sums;
+    for (int lane = 0; lane < lanes; ++lane) {
+        sums.ds += ds[lane];
+        sums.dz += dz[lane];
+    }
+    return sums;
+}
+
+Sums lsq_row(const float* x, const float* dy, int64_t n, float s, const CodeRange& range,
+             float* dx) {
+    Sums sums;
+    for (int64_t begin = 0; begin < n; begin += block) {
+        const Sums part =
+            lsq_block(x + begin, dy + begin, std::min(block, n - begin), s, range, dx + begin);
+        sums.ds += part.ds;
+        sums.dz += part.dz;
     }
     return sums;
 }

@@ -21,15 +21,16 @@ struct LsqTerms {
     T dx, ds, dz;
 };
 
-// One element's share of the three gradients.
+// One element's share of the three gradients. Selections, not branches: compilers make vectors.
 template <class T>
 HOST_DEVICE inline LsqTerms<T> lsq_terms(T x, T dy, T s, T z, T qmin, T qmax) {
     const T v = x / s;
     const T rounded = round_half_even(v);
     const T code = rounded + z;
-    if (code < qmin) return {T(0), dy * (qmin - z), -dy * s};
-    if (code > qmax) return {T(0), dy * (qmax - z), -dy * s};
-    return {dy, dy * (rounded - v), T(0)};
+    const bool below = code<qmin, above = code> qmax;
+    const T edge = below ? qmin - z : qmax - z;
+    const bool outside = below | above;
+    return {outside ? T(0) : dy, dy * (outside ? edge : rounded - v), outside ? -dy * s : T(0)};
 }
 
 // dz may be null: the zero point does not learn.
