@@ -240,10 +240,6 @@ void convolve(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     });
 }
 
-bool is_depthwise(const Conv2dShape& s) {
-    return s.group_in() == 1 && s.group_out() == 1;
-}
-
 // Depthwise: no sum over channels, so channels are the lanes. weights [KH * KW][C].
 template <class X>
 void depthwise_rows(const ConvCodes& conv, const std::vector<int32_t>& weights, int64_t row,
