@@ -14,7 +14,9 @@ struct Device {
 
     static constexpr Device cpu() { return {Type::cpu, 0}; }
     static constexpr Device cuda(int index = 0) { return {Type::cuda, index}; }
-    bool operator==(const Device& other) const { return type == other.type && index == other.index; }
+    bool operator==(const Device& other) const {
+        return type == other.type && index == other.index;
+    }
     bool operator!=(const Device& other) const { return !(*this == other); }
 };
 

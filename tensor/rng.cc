@@ -8,9 +8,9 @@ namespace gradus {
 namespace {
 
 uint64_t mix(uint64_t key, uint64_t number, uint32_t domain) {
-    const auto out = philox4x32({static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32),
-                                 domain, 0x53504c54u},
-                                {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)});
+    const auto out = philox4x32(
+        {static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32), domain, 0x53504c54u},
+        {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)});
     return uint64_t{out[0]} | uint64_t{out[1]} << 32;
 }
 
@@ -22,12 +22,15 @@ Rng Rng::split(std::string_view purpose) const {
     return Rng(mix(key, purpose.size(), 2));
 }
 
-Rng Rng::split(uint64_t number) const { return Rng(mix(key_, number, 3)); }
+Rng Rng::split(uint64_t number) const {
+    return Rng(mix(key_, number, 3));
+}
 
 uint32_t Rng::bits(uint64_t index) const {
     const uint64_t block = index / 4;
-    const auto out = philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0},
-                                {static_cast<uint32_t>(key_), static_cast<uint32_t>(key_ >> 32)});
+    const auto out =
+        philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0},
+                   {static_cast<uint32_t>(key_), static_cast<uint32_t>(key_ >> 32)});
     return out[index % 4];
 }
 

@@ -20,7 +20,8 @@ HOST_DEVICE inline std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> co
         const uint64_t p0 = uint64_t{0xD2511F53u} * counter[0];
         const uint64_t p1 = uint64_t{0xCD9E8D57u} * counter[2];
         counter = {static_cast<uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(p1),
-                   static_cast<uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(p0)};
+                   static_cast<uint32_t>(p0 >> 32) ^ counter[3] ^ key[1],
+                   static_cast<uint32_t>(p0)};
         key[0] += 0x9E3779B9u;
         key[1] += 0xBB67AE85u;
     }

@@ -84,8 +84,12 @@ CachingAllocator& allocator() {
     return *instance;
 }
 
-void allocate_cpu(size_t bytes, void** block) { *block = allocator().allocate(bytes); }
-void free_cpu(void* block, size_t bytes) { allocator().release(block, bytes); }
+void allocate_cpu(size_t bytes, void** block) {
+    *block = allocator().allocate(bytes);
+}
+void free_cpu(void* block, size_t bytes) {
+    allocator().release(block, bytes);
+}
 void copy_cpu(void* to, const void* from, size_t bytes) {
     if (bytes) std::memcpy(to, from, bytes);
 }
@@ -100,11 +104,21 @@ Storage::Storage(size_t bytes, Device device) : data_(nullptr), bytes_(bytes), d
     device_allocate(device, bytes, &data_);
 }
 
-Storage::~Storage() { device_free(device_, data_, bytes_); }
+Storage::~Storage() {
+    device_free(device_, data_, bytes_);
+}
 
-size_t allocated_bytes() { return allocator().in_use(); }
-size_t peak_allocated_bytes() { return allocator().peak(); }
-void reset_peak_allocated_bytes() { allocator().reset_peak(); }
-void release_cached_blocks() { allocator().drop_cache(); }
+size_t allocated_bytes() {
+    return allocator().in_use();
+}
+size_t peak_allocated_bytes() {
+    return allocator().peak();
+}
+void reset_peak_allocated_bytes() {
+    allocator().reset_peak();
+}
+void release_cached_blocks() {
+    allocator().drop_cache();
+}
 
 }  // namespace gradus

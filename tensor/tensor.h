@@ -16,8 +16,10 @@ class Tensor {
     Tensor() = default;  // undefined: no storage
 
     // Uninitialised, zero-filled, filled with one value, copied from host values.
-    static Tensor empty(const Shape& shape, DType dtype = DType::F32, Device device = Device::cpu());
-    static Tensor zeros(const Shape& shape, DType dtype = DType::F32, Device device = Device::cpu());
+    static Tensor empty(const Shape& shape, DType dtype = DType::F32,
+                        Device device = Device::cpu());
+    static Tensor zeros(const Shape& shape, DType dtype = DType::F32,
+                        Device device = Device::cpu());
     static Tensor full(const Shape& shape, float value);
     template <class T>
     static Tensor from(const std::vector<T>& values, const Shape& shape);
