@@ -121,7 +121,7 @@ check: $(PROGRAMS)  ## format, one-way layers, documentation compiles, flags in 
 	@CXX="$(CXX)" scripts/check_docs.py
 
 format:  ## put every source into the house format
-	@clang-format -i $$(git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.cu' '*.cuh')
+	@scripts/check_format.sh --mend
 
 clean:  ## remove everything that make made
 	rm -rf build $(PROGRAMS)

@@ -20,12 +20,14 @@ import textwrap
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 PROGRAMS = ["train", "bench"]
+ELSEWHERE = {"build", "runs", "third_party"}
 
 
 def texts():
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-                            cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    return [ROOT / name for name in sorted(set(listed)) if (ROOT / name).exists()]
+    """Every text below the root, but not what was built, carried here or is hidden."""
+    return sorted(path for path in ROOT.rglob("*.md")
+                  if path.relative_to(ROOT).parts[0] not in ELSEWHERE
+                  and not path.relative_to(ROOT).parts[0].startswith("."))
 
 
 def blocks(path):

@@ -5,10 +5,11 @@ rounding in two headers only, no macros, no clocks in tests."""
 import fnmatch
 import pathlib
 import re
-import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+ELSEWHERE = {"build", "runs", "third_party"}
 
 # Whom a room may include, besides itself. Longer patterns come first.
 LAYERS = [
@@ -64,11 +65,11 @@ ONLY_IN_TESTS = [
 
 
 def sources():
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard",
-         "*.cc", "*.h", "*.cu", "*.cuh"],
-        cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    return [name for name in sorted(set(listed)) if (ROOT / name).exists()]
+    """Every source below the root, but not what was built, carried here or is hidden."""
+    suffixes = {".cc", ".h", ".cu", ".cuh"}
+    names = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.suffix in suffixes)
+    return sorted(str(name) for name in names
+                  if name.parts[0] not in ELSEWHERE and not name.parts[0].startswith("."))
 
 
 def matches(name, patterns):
