@@ -19,17 +19,11 @@ std::string cell(const std::optional<T>& value, const Format& format) {
     return value ? format(*value) : "-";
 }
 
-std::string fixed(double value, int digits) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.*f", digits, value);
-    return text;
-}
-
 std::string top1_text(double top1) {
-    return fixed(top1, 2) + " %";
+    return fixed_text(top1, 2) + " %";
 }
 std::string speed_text(double speed) {
-    return fixed(speed, speed < 100 ? 1 : 0);
+    return fixed_text(speed, speed < 100 ? 1 : 0);
 }
 
 std::string of_text(const std::optional<int64_t>& part, const std::optional<int64_t>& whole) {
@@ -50,6 +44,12 @@ bool says_nothing(const Cells& cells) {
 
 }  // namespace
 
+std::string fixed_text(double value, int digits) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
+    return text;
+}
+
 std::string count_text(int64_t count) {
     std::string text = std::to_string(count);
     const int digits_from = count < 0 ? 1 : 0;
@@ -62,7 +62,7 @@ std::string bytes_text(int64_t bytes) {
     double value = static_cast<double>(bytes);
     int unit = 0;
     for (; value >= 999.95 && unit < 4; ++unit) value /= 1000;
-    return fixed(value, unit == 0 ? 0 : 1) + " " + units[unit];
+    return fixed_text(value, unit == 0 ? 0 : 1) + " " + units[unit];
 }
 
 bool stream_is_utf8(int fd) {

@@ -52,7 +52,8 @@ void print_layer_table(std::ostream& out, const std::vector<LayerRow>& layers, b
 // True when the standard stream `fd` (1 or 2) is a terminal in a UTF-8 locale.
 bool stream_is_utf8(int fd);
 
-std::string count_text(int64_t count);  // 1,234,567
-std::string bytes_text(int64_t bytes);  // 44.7 MB (powers of 1000)
+std::string count_text(int64_t count);             // 1,234,567
+std::string fixed_text(double value, int digits);  // 0.50
+std::string bytes_text(int64_t bytes);             // 44.7 MB (powers of 1000)
 
 }  // namespace gradus

@@ -98,6 +98,8 @@ class Experiment {
     void train(const Graph& graph, const PhaseSettings& settings,
                const std::function<Accuracy()>& evaluation);
     PhaseSettings phase(const std::string& name) const;
+    ProgressPhase progress_phase(const std::string& name, int64_t steps_per_epoch) const;
+    void plan_progress(int64_t steps_per_epoch);
     int integers();
     int judge(const IntegerEvaluation& found, const std::vector<std::string>& constants);
     void finish();
@@ -241,13 +243,26 @@ PhaseSettings Experiment::phase(const std::string& name) const {
     return settings;
 }
 
+ProgressPhase Experiment::progress_phase(const std::string& name, int64_t steps_per_epoch) const {
+    const PhaseSettings settings = phase(name);
+    return {name, static_cast<int>(settings.epochs), steps_per_epoch, 1.0, settings.max_steps};
+}
+
+// A float and a quantized step cost about the same (docs/results).
+void Experiment::plan_progress(int64_t steps_per_epoch) {
+    std::vector<ProgressPhase> phases;
+    if (options_.weights.empty()) phases.push_back(progress_phase("float", steps_per_epoch));
+    if (quantizes()) phases.push_back(progress_phase("quantized", steps_per_epoch));
+    progress_.plan(phases);
+}
+
 void Experiment::train(const Graph& graph, const PhaseSettings& settings,
                        const std::function<Accuracy()>& evaluation) {
     Loader loader(data_.train, training_loader(options_, *data_.train),
                   Rng(options_.seed).split(settings.name));
     const auto steps_per_epoch = loader.batches();
-    progress_.begin_phase({settings.name, static_cast<int>(settings.epochs), steps_per_epoch, 1.0},
-                          position_.phase_step);
+    plan_progress(steps_per_epoch);
+    progress_.begin_phase(progress_phase(settings.name, steps_per_epoch), position_.phase_step);
     Trainer trainer(graph, loader, *optimizer_, position_, folder_.metrics(), progress_);
     trainer.run(settings,
                 {[this] { save(); }, evaluation, [this] { return folder_.resume_command(); }});
@@ -277,7 +292,8 @@ void Experiment::finish_float() {
     Loader loader(data_.test, evaluation_loader());
     const Accuracy accuracy = evaluate(float_graph_, loader, progress_, "float");
     position_.float_top1 = accuracy.top1();
-    progress_.line(join("float network: test loss ", accuracy.loss, " top1 ", accuracy.top1()));
+    progress_.line(join("float network: test loss ", fixed_text(accuracy.loss, 4), " top1 ",
+                        fixed_text(accuracy.top1(), 2)));
     save_network(folder_.file("float.safetensors"), float_graph_.parameters(), metadata());
     if (!quantizes()) return;
     calibrate(*model_, calibration_images(options_, data_.train));

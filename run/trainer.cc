@@ -5,6 +5,7 @@
 
 #include "autograd/ops.h"
 #include "nn/executor.h"
+#include "run/console_table.h"
 #include "run/resources.h"
 #include "run/signals.h"
 #include "tensor/check.h"
@@ -122,8 +123,10 @@ void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hook
         metrics.eval_loss = accuracy.loss;
         metrics.eval_top1 = accuracy.top1();
         progress_.line(join(settings.name, ' ', position_.epoch + 1, '/', settings.epochs,
-                            ": train loss ", metrics.train_loss, " top1 ", metrics.train_top1,
-                            ", test loss ", metrics.eval_loss, " top1 ", metrics.eval_top1));
+                            ": train loss ", fixed_text(metrics.train_loss, 4), " top1 ",
+                            fixed_text(metrics.train_top1, 2), ", test loss ",
+                            fixed_text(metrics.eval_loss, 4), " top1 ",
+                            fixed_text(metrics.eval_top1, 2)));
     }
     metrics_.epoch(metrics);
     ++position_.epoch;

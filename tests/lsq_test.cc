@@ -3,10 +3,12 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
+#include <tuple>
 #include <vector>
 
 #include "quant/hardware.h"
 #include "quant/quantizer.h"
+#include "tensor/cuda.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
 
@@ -281,6 +283,35 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads) {
     set_thread_count(before);
     BOOST_TEST(results[0] == results[1]);
     BOOST_TEST(results[0] == results[2]);
+}
+
+// Runs where a GPU is: codes and dx to the bit, the sums within their bound.
+BOOST_AUTO_TEST_CASE(cuda_gives_the_codes_and_gradients_of_the_cpu) {
+    const Tensor x = random({3, 70000}, 21, -2, 2), dy = random({3, 70000}, 22, -1, 1);
+    const Tensor scale = Tensor::from(std::vector<float>{0.07f, 0.2f, 0.31f}, {3});
+    const ChannelLayout layout{1, 3, 70000};
+    const CodeRange range{2, -8, 7, true};
+    const auto on = [&](Device device) {
+        const Tensor dx_in = x.to(device), dy_in = dy.to(device), s = scale.to(device);
+        Tensor codes = Tensor::empty(x.shape(), DType::I8, device);
+        Tensor dx = Tensor::empty(x.shape(), DType::F32, device);
+        Tensor sums = Tensor::empty({6}, DType::F32, device);
+        quantize_codes(device, dx_in.data<float>(), layout, s.data<float>(), range, codes.raw());
+        lsq_backward(device, dx_in.data<float>(), dy_in.data<float>(), layout, s.data<float>(),
+                     range, dx.data<float>(), sums.data<float>(), sums.data<float>() + 3);
+        return std::tuple{codes.to_vector<int8_t>(), dx.to_vector<float>(),
+                          sums.to_vector<float>()};
+    };
+    const auto [codes, dx, sums] = on(Device::cpu());
+    BOOST_TEST(codes.size() == 210000u);
+    if (cuda_device_count() == 0) {
+        BOOST_TEST_MESSAGE("lsq: no GPU here, the CUDA kernels are compiled and not run");
+        return;
+    }
+    const auto [gpu_codes, gpu_dx, gpu_sums] = on(Device::cuda());
+    BOOST_TEST((codes == gpu_codes));
+    BOOST_TEST((dx == gpu_dx));
+    for (int i = 0; i < 6; ++i) BOOST_TEST(std::fabs(sums[i] - gpu_sums[i]) < 0.02);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
