@@ -62,6 +62,29 @@ std::string metadata_entry(const SafetensorsFile& file, const std::string& path,
     return found->second;
 }
 
+void read_metadata(const SafetensorsFile& file, const std::string& path, RunPosition& position,
+                   const std::vector<std::shared_ptr<Quantizer>>& quantizers) {
+    try {
+        position = parse_position(metadata_entry(file, path, "position"));
+        restore_signs(metadata_entry(file, path, "signs"), quantizers);
+    } catch (const json::exception& error) {
+        fail(ErrorKind::data, path, ": damaged checkpoint (", error.what(), ")");
+    }
+}
+
+std::map<std::string, Tensor> optimizer_state(const SafetensorsFile& file,
+                                              const std::string& path) {
+    std::map<std::string, Tensor> state;
+    for (const auto& [name, tensor] : file.tensors) {
+        if (name.rfind(kOptimizerPrefix, 0) == 0) {
+            state[name.substr(kOptimizerPrefix.size())] = tensor;
+        }
+    }
+    check_kind(state.count("steps") > 0, ErrorKind::data, path,
+               ": no state of the optimizer in it; not the checkpoint of a run");
+    return state;
+}
+
 }  // namespace
 
 std::map<std::string, Tensor> export_parameters(const ParameterList& parameters) {
@@ -123,16 +146,9 @@ bool CheckpointStore::load(RunPosition& position, const ParameterList& parameter
         if (!std::filesystem::exists(path)) continue;
         try {
             const SafetensorsFile file = load_safetensors(path);
-            position = parse_position(metadata_entry(file, path, "position"));
-            restore_signs(metadata_entry(file, path, "signs"), quantizers);
+            read_metadata(file, path, position, quantizers);
             import_parameters(path, file.tensors, parameters);
-            std::map<std::string, Tensor> state;
-            for (const auto& [name, tensor] : file.tensors) {
-                if (name.rfind(kOptimizerPrefix, 0) == 0) {
-                    state[name.substr(kOptimizerPrefix.size())] = tensor;
-                }
-            }
-            optimizer.import_state(state);
+            optimizer.import_state(optimizer_state(file, path));
             if (!trouble.empty()) warn(join("warning: ", trouble, "; going on from ", path));
             return true;
         } catch (const Error& error) {

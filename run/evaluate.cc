@@ -20,8 +20,7 @@ void add_batch(Accuracy& accuracy, const Tensor& logits, const Tensor& labels) {
 }
 
 void stop_if_interrupted() {
-    check_kind(!interrupted(), ErrorKind::interrupted,
-               "interrupted during evaluation; --resume goes on with the run");
+    check_kind(!interrupted(), ErrorKind::interrupted, "interrupted during evaluation");
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ class Experiment {
     int run();
 
   private:
+    int run_phases();
     void report_start();
     void restore();
     void float_phase();
@@ -150,11 +151,19 @@ Graph build_network(const Options& o, const Dataset& data) {
     return find_model(o.model).build(model_options(o, data), Rng(o.seed).split("init"));
 }
 
+// The network before training. Weights that do not serve are refused at once; a resumed run reads
+// them only if it needs them.
+Graph starting_network(const Options& o, const Dataset& data) {
+    Graph network = build_network(o, data);
+    if (!o.weights.empty() && o.resume.empty()) load_network(o.weights, network.parameters());
+    return network;
+}
+
 // Everything that can be refused is refused here, before a folder is made or a step is done.
 Experiment::Experiment(const Options& options, int argc, const char* const* argv)
     : options_(options),
       data_(open_data(options)),
-      float_graph_(build_network(options, *data_.train)),
+      float_graph_(starting_network(options, *data_.train)),
       model_(quantizes() ? std::optional(quantize(float_graph_, recipe_of(options)))
                          : std::nullopt),
       parameters_(model_ ? model_->training.parameters() : float_graph_.parameters()),
@@ -208,6 +217,15 @@ void Experiment::report_start() {
 }
 
 int Experiment::run() {
+    try {
+        return run_phases();
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::interrupted) throw;
+        fail_interrupted(folder_.resume_command().c_str());
+    }
+}
+
+int Experiment::run_phases() {
     report_start();
     if (folder_.resumed()) restore();
     if (position_.phase == "float") float_phase();

@@ -47,7 +47,7 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     const WarmupCosine schedule = settings.schedule(batches);
     while (position_.phase_step < total) {
         loader_.start(position_.epoch, position_.batch);
-        double lr = 0.0;
+        double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));
         Stopwatch watch;
         while (position_.phase_step < total) {
             const auto batch = loader_.next();
@@ -116,9 +116,19 @@ MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
     return row;
 }
 
+// An epoch that is trained is not lost when its evaluation is interrupted.
+Accuracy Trainer::evaluate(const PhaseHooks& hooks) const {
+    try {
+        return hooks.evaluate();
+    } catch (const Error& error) {
+        if (error.kind() == ErrorKind::interrupted) hooks.save();
+        throw;
+    }
+}
+
 void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr) {
     MetricsRow metrics = row(settings, lr);
-    const Accuracy accuracy = hooks.evaluate();
+    const Accuracy accuracy = evaluate(hooks);
     if (accuracy.images > 0) {
         metrics.eval_loss = accuracy.loss;
         metrics.eval_top1 = accuracy.top1();

@@ -52,6 +52,7 @@ class Trainer {
     void step(const Batch& batch, const PhaseSettings& settings, double lr);
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
     MetricsRow row(const PhaseSettings& settings, double lr) const;
+    Accuracy evaluate(const PhaseHooks& hooks) const;
     void finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr);
 
     const Graph& graph_;
