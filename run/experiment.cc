@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <thread>
 
@@ -104,6 +106,8 @@ class Experiment {
     int integers();
     int judge(const IntegerEvaluation& found, const std::vector<std::string>& constants);
     void finish();
+    std::optional<double> images_per_second(const std::string& phase) const;
+    std::optional<double> seconds_in(const std::string& phase) const;
     void save();
     void begin_phase(const std::string& name);
     std::map<std::string, std::string> metadata() const;
@@ -123,7 +127,7 @@ class Experiment {
     FinalFacts final_facts_;
     Result result_;
     std::unique_ptr<Optimizer> optimizer_;
-    std::vector<double> quantized_seconds_;
+    std::map<std::string, std::vector<double>> step_seconds_;  // of this process, by phase
 };
 
 ModelOptions model_options(const Options& o, const Dataset& data) {
@@ -284,7 +288,7 @@ void Experiment::train(const Graph& graph, const PhaseSettings& settings,
     Trainer trainer(graph, loader, *optimizer_, position_, folder_.metrics(), progress_);
     trainer.run(settings,
                 {[this] { save(); }, evaluation, [this] { return folder_.resume_command(); }});
-    if (settings.name == "quantized") quantized_seconds_ = trainer.step_seconds();
+    step_seconds_[settings.name] = trainer.step_seconds();
 }
 
 void Experiment::begin_phase(const std::string& name) {
@@ -377,14 +381,28 @@ int Experiment::judge(const IntegerEvaluation& found, const std::vector<std::str
     return differences.empty() ? 0 : 1;
 }
 
+// The median of the steps of a phase; nothing if this process did none.
+std::optional<double> Experiment::images_per_second(const std::string& phase) const {
+    const auto steps = step_seconds_.find(phase);
+    if (steps == step_seconds_.end() || steps->second.empty()) return std::nullopt;
+    const auto batch = std::min<int64_t>(options_.batch_size, data_.train->size());
+    return static_cast<double>(batch) / median(steps->second);
+}
+
+std::optional<double> Experiment::seconds_in(const std::string& phase) const {
+    const auto steps = step_seconds_.find(phase);
+    if (steps == step_seconds_.end() || steps->second.empty()) return std::nullopt;
+    return std::accumulate(steps->second.begin(), steps->second.end(), 0.0);
+}
+
 void Experiment::finish() {
     save_network(folder_.file("model.safetensors"), parameters_, metadata());
     result_.weights_sha256 = tensors_sha256(export_parameters(parameters_));
     if (position_.float_top1 >= 0) result_.float_top1 = position_.float_top1;
-    if (!quantized_seconds_.empty()) {
-        const auto batch = std::min<int64_t>(options_.batch_size, data_.train->size());
-        result_.images_per_second = static_cast<double>(batch) / median(quantized_seconds_);
-    }
+    result_.images_per_second = images_per_second("quantized");
+    final_facts_.float_images_per_second = images_per_second("float");
+    final_facts_.float_seconds = seconds_in("float");
+    final_facts_.simulated_seconds = seconds_in("quantized");
     result_.peak_rss_bytes = peak_rss_bytes();
     result_.seconds = position_.seconds + watch_.seconds();
     final_facts_.float_weight_bytes = float_graph_.trainable_count() * 4;
