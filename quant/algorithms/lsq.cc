@@ -5,7 +5,7 @@
 // parameters  scale s (per tensor or per channel); asymmetric and learned: zero_point z, real
 // forward     q = clamp(rne(x/s) + rne(z), qmin, qmax), x_hat = s (q - rne(z))
 // initial     s = 2 mean|x| / sqrt(qmax), per channel: the channel's mean. A learned zero point
-//             starts, with its scale, from the range of x (docs/decisions/003)
+//             starts, with its scale, from the range of x (docs/decisions/004)
 // backward    lsq.h, times g = 1 / sqrt(numel / channels * qmax), numel with the batch
 #include "quant/algorithms/lsq.h"
 
