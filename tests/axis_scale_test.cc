@@ -55,7 +55,12 @@ BOOST_AUTO_TEST_CASE(gradient_is_numeric) {
             },
             [&](const Arrays& in, const std::vector<double>& dy) {
                 Arrays d{std::vector<double>(24), std::vector<double>(3)};
-                axis_scale_backward_readable(shape, in[0].data(), in[1].data(), divide, dy.data(),
+                std::vector<double> saved = in[0];
+                if (divide) {
+                    axis_scale_forward_readable(shape, in[0].data(), in[1].data(), true,
+                                                saved.data());
+                }
+                axis_scale_backward_readable(shape, saved.data(), in[1].data(), divide, dy.data(),
                                              d[0].data(), d[1].data());
                 return d;
             },
@@ -80,9 +85,11 @@ BOOST_AUTO_TEST_CASE(the_fast_kernel_equals_the_readable_one) {
             const auto dy = random_tensor(shape, 3).to_vector<float>();
             Tensor y = Tensor::empty(shape), dx = Tensor::empty(shape);
             axis_scale_forward_readable(s, x.data(), f.data(), divide, y.data<float>());
-            const std::vector<double> x2(x.begin(), x.end()), f2(f.begin(), f.end());
+            std::vector<double> x2(x.begin(), x.end());
+            const std::vector<double> f2(f.begin(), f.end());
             const std::vector<double> dy2(dy.begin(), dy.end());
             std::vector<double> dx2(x.size()), df2(f.size());
+            if (divide) axis_scale_forward_readable(s, x2.data(), f2.data(), true, x2.data());
             axis_scale_backward_readable(s, x2.data(), f2.data(), divide, dy2.data(), dx2.data(),
                                          df2.data());
             const std::vector<float> df(df2.begin(), df2.end());

@@ -28,12 +28,15 @@ Variable scale_axis(const char* op, const Variable& x, const Variable& factor, i
                     bool divide) {
     const Tensor f = factor.data();
     const AxisShape shape = axis_shape(op, x.shape(), f.shape(), axis);
-    return record(op, Variable(scaled(shape, x.data(), f, divide)), {x, factor},
-                  [=, x = saved_value(x), want_dx = x.requires_grad(),
+    const Tensor y = scaled(shape, x.data(), f, divide);
+    // A quotient is kept rather than its dividend: batch norm, behind it, keeps it too.
+    const Variable saved = divide ? Variable(y) : saved_value(x);
+    return record(op, Variable(y), {x, factor},
+                  [=, want_dx = x.requires_grad(),
                    want_df = factor.requires_grad()](const Tensor& dy) -> Grads {
                       Tensor df;
                       if (want_df) {
-                          const Tensor value = x.data();
+                          const Tensor value = saved.data();
                           df = Tensor::empty(f.shape(), DType::F32, f.device());
                           axis_scale_factor_gradient(f.device(), shape, value.data<float>(),
                                                      f.data<float>(), divide, dy.data<float>(),

@@ -56,16 +56,15 @@ double dot_row(const float* a, const float* b, int64_t n) {
     return sum;
 }
 
-void axis_scale_factor_gradient_cpu(const AxisShape& s, const float* x, const float* f, bool divide,
-                                    const float* dy, float* df) {
+void axis_scale_factor_gradient_cpu(const AxisShape& s, const float* saved, const float* f,
+                                    bool divide, const float* dy, float* df) {
     const auto finish = [=](int64_t c, double sum) {
-        const double factor = f[c];
-        df[c] = static_cast<float>(divide ? -sum / (factor * factor) : sum);
+        df[c] = static_cast<float>(divide ? -sum / double{f[c]} : sum);
     };
     if (s.inner == 1) {
         const std::vector<double> sums =
             column_sums<1>(s.outer, s.channels, [=](auto load, int64_t r, int64_t c) {
-                return std::array{load(dy + r * s.channels + c) * load(x + r * s.channels + c)};
+                return std::array{load(dy + r * s.channels + c) * load(saved + r * s.channels + c)};
             });
         for (int64_t c = 0; c < s.channels; ++c) finish(c, sums[c]);
         return;
@@ -74,7 +73,7 @@ void axis_scale_factor_gradient_cpu(const AxisShape& s, const float* x, const fl
         double sum = 0;
         for (int64_t o = 0; o < s.outer; ++o) {
             const int64_t at = (o * s.channels + c) * s.inner;
-            sum += dot_row(dy + at, x + at, s.inner);
+            sum += dot_row(dy + at, saved + at, s.inner);
         }
         finish(c, sum);
     });
