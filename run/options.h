@@ -14,10 +14,10 @@ namespace gradus {
 struct Options {
     // network
     std::string model = "resnet18";
-    std::string stem = "auto";
-    int image_size = 0;   // 0: as the data set
-    int num_classes = 0;  // 0: as the data set
-    std::string weights;  // empty: train the float network first
+    std::string stem = "imagenet";  // measured best for the default run, docs/results
+    int image_size = 0;             // 0: as the data set
+    int num_classes = 0;            // 0: as the data set
+    std::string weights;            // empty: train the float network first
 
     // quantization
     std::string algo = "lsq";
@@ -34,18 +34,18 @@ struct Options {
     std::string data_path;
 
     bool flip = true;      // mirror training images where the data set allows it
-    int crop_padding = 2;  // pixels around a training image before a random crop
+    int crop_padding = 0;  // pixels around a training image before a random crop
 
     // training
-    int epochs = 4;        // quantized
-    int float_epochs = 6;  // before them, in float
+    int epochs = 2;        // quantized
+    int float_epochs = 2;  // before them, in float
     int batch_size = 128;
-    double lr = 0.01;       // peak of the quantized phase
+    double lr = 0.03;       // peak of the quantized phase
     double float_lr = 0.1;  // peak of the float phase
     double momentum = 0.9;
     double weight_decay = 5e-4;
-    double warmup_epochs = 0.5;
-    double label_smoothing = 0.0;
+    double warmup_epochs = 0.3;
+    double label_smoothing = 0.1;
     std::string opt = "sgd";
     bool nesterov = true;
     int64_t max_steps = 0;  // per phase; 0: no limit
