@@ -1,0 +1,146 @@
+// ./train refuses: every mistake is one line on stderr, and an exit code that tells its kind.
+#include <boost/test/unit_test.hpp>
+
+#include "run/checkpoint.h"
+#include "tests/small_network.h"
+#include "tests/train_process.h"
+
+using namespace gradus;
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+// Ends with `code`, nothing on stdout, and exactly one line on stderr that contains every part.
+void refused(int code, const Arguments& arguments, const std::vector<std::string>& parts) {
+    std::string command = "./train";
+    for (const std::string& argument : arguments) command += " " + argument;
+    BOOST_TEST_CONTEXT(command) {
+        const ProcessOutcome end = run_train(arguments);
+        BOOST_TEST(end.code == code);
+        BOOST_TEST(end.out == "");
+        BOOST_TEST(end.err.rfind("error: ", 0) == 0, end.err);
+        BOOST_TEST(end.err.find('\n') == end.err.size() - 1, end.err);
+        for (const std::string& part : parts) {
+            BOOST_TEST(end.err.find(part) != std::string::npos, part << " is not in " << end.err);
+        }
+    }
+}
+
+// Arguments behind which nothing but the mistake can end the run.
+Arguments tiny(const TemporaryFolder& data, const Arguments& more) {
+    Arguments all{"--dataset", "mnist",       "--data-path", data.path(""),  "--quiet", "--threads",
+                  "1",         "--max-steps", "1",           "--batch-size", "16"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(command_line)
+
+BOOST_AUTO_TEST_CASE(questions_are_answered) {
+    for (const auto& [flag, part] :
+         {std::pair{"--list-models", "resnet18"}, std::pair{"--list-algos", "lsq"},
+          std::pair{"--list-hardware", "onnxruntime"}, std::pair{"--help", "--model"},
+          std::pair{"--version", "gradus"}}) {
+        const ProcessOutcome end = run_train({flag});
+        BOOST_TEST(end.code == 0);
+        BOOST_TEST(end.err == "");
+        BOOST_TEST(end.out.find(part) != std::string::npos, flag << " says " << end.out);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
+    refused(2, {"--epoch", "3"}, {"--epoch", "did you mean --epochs?"});
+    refused(2, {"--model", "resnet19"}, {"resnet19", "resnet18"});
+    refused(2, {"--algo", "lqs"}, {"lqs", "lsq", "none"});
+    refused(2, {"--hardware", "tpu"}, {"tpu", "academic", "onnxruntime"});
+    refused(2, {"--bits", "9"}, {"--bits", "2 to 8", "9"});
+    refused(2, {"--weight-bits", "1"}, {"--weight-bits", "2 to 8", "1"});
+    refused(2, {"--activation-bits", "4.5"}, {"--activation-bits", "4.5"});
+    refused(2, {"--dataset", "imagenet"}, {"imagenet", "fashion-mnist"});
+    refused(2, {"--stem", "wide"}, {"wide", "half"});
+    refused(2, {"--lr"}, {"--lr", "value"});
+    refused(2, {"train"}, {"train"});
+    refused(2, {"--bn-fold", "naive"}, {"naive", "onnxruntime"});
+}
+
+BOOST_AUTO_TEST_CASE(broken_data_are_3) {
+    const TemporaryFolder runs;
+    const std::string images = idx_file(48, 8);
+    struct Damage {
+        const char* file;
+        std::string content;
+        const char* reason;
+    };
+    std::string magic = images;
+    magic[2] = '\x0d';
+    for (const Damage& damage :
+         {Damage{"train-images-idx3-ubyte", images.substr(0, images.size() - 5), "train-images"},
+          Damage{"train-images-idx3-ubyte", images + "x", "train-images"},
+          Damage{"train-images-idx3-ubyte", magic, "magic"},
+          Damage{"train-images-idx3-ubyte", "", "train-images"},
+          Damage{"train-images-idx3-ubyte", "\x1f\x8b\x08 no gzip file", "train-images"},
+          Damage{"train-labels-idx1-ubyte", idx_file(48, 0, 10), "label"},
+          Damage{"train-labels-idx1-ubyte", idx_file(47, 0), "47"}}) {
+        const TemporaryFolder data;
+        write_tiny_data(data);
+        data.file(damage.file, damage.content);
+        refused(3, tiny(data, {"--output", runs.path("run")}), {damage.file, damage.reason});
+    }
+    refused(3, {"--dataset", "mnist", "--data-path", runs.path("nowhere")}, {"nowhere"});
+    BOOST_TEST(runs.names().empty());  // nothing was begun
+}
+
+BOOST_AUTO_TEST_CASE(weights_that_do_not_serve) {
+    const TemporaryFolder data, files;
+    write_tiny_data(data);
+    const Graph other = small_network();
+    save_network(files.path("other"), other.parameters(), {});
+    const std::string bytes = read_bytes(files.path("other"));
+    files.file("truncated", bytes.substr(0, bytes.size() / 2));
+    files.file("text", "these are no weights");
+    const auto weights = [&](const char* name) {
+        return tiny(data, {"--weights", files.path(name), "--output", files.path("run")});
+    };
+    refused(3, weights("missing"), {"missing"});
+    refused(3, weights("truncated"), {"truncated"});
+    refused(3, weights("text"), {"text"});
+    refused(2, weights("other"), {"other", "conv1.weight", "another model"});
+    BOOST_TEST(!std::filesystem::exists(files.path("run")));  // nothing was begun
+}
+
+BOOST_AUTO_TEST_CASE(places_that_cannot_be_written_are_1) {
+    const TemporaryFolder data;
+    write_tiny_data(data);
+    const std::string file = data.file("file", "not a folder");
+    refused(1, tiny(data, {"--output", file + "/run"}), {file, "--output"});
+    refused(1, tiny(data, {"--output", file}), {file, "--output"});
+    BOOST_TEST(read_bytes(file) == "not a folder");
+}
+
+BOOST_AUTO_TEST_CASE(folders_of_other_runs_are_kept) {
+    const TemporaryFolder data, runs;
+    write_tiny_data(data);
+    const std::string config = runs.file("config.toml", "model = \"resnet18\"\n");
+    refused(2, tiny(data, {"--output", runs.path("")}), {"--resume", "--output"});
+    runs.file("result.json", "{}");
+    refused(2, tiny(data, {"--output", runs.path("")}), {"finished"});
+    refused(2, {"--resume", runs.path("")}, {"finished"});
+    refused(3, {"--resume", data.path("")}, {"no run"});
+    BOOST_TEST(read_bytes(config) == "model = \"resnet18\"\n");
+    BOOST_TEST(read_bytes(runs.path("result.json")) == "{}");
+}
+
+BOOST_AUTO_TEST_CASE(a_dry_run_leaves_nothing) {
+    const TemporaryFolder data, runs;
+    write_tiny_data(data);
+    const ProcessOutcome end =
+        run_train(tiny(data, {"--dry-run", "--summary", "--output", runs.path("run")}));
+    BOOST_TEST(end.code == 0);
+    BOOST_TEST(end.out.find("layer4.1.conv2") != std::string::npos);
+    BOOST_TEST(runs.names().empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

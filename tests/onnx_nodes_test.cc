@@ -1,0 +1,222 @@
+// ONNX's own node vectors for QLinearConv, ConvInteger, QuantizeLinear and DequantizeLinear, as
+// Debian's libonnx-testdata carries them, met exactly. Files hold NCHW and OIHW.
+#include <onnx/onnx_pb.h>
+
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <numeric>
+
+#include "quant/channel_layout.h"
+#include "quant/requantize.h"
+#include "tensor/kernels/conv2d_codes.h"
+#include "tests/compare.h"
+#include "tests/files.h"
+
+using namespace gradus;
+
+namespace {
+
+const std::string kNodes = "/usr/share/libonnx-testdata/data/node/";
+
+template <class Message>
+Message parse(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    check_kind(file.good(), ErrorKind::data, "cannot read ", path,
+               "; scripts/setup.sh installs it (libonnx-testdata), make ONNX=0 goes without");
+    Message message;
+    check_kind(message.ParseFromIstream(&file), ErrorKind::data, path, ": not a protobuf message");
+    return message;
+}
+
+// One vector: a graph of one node with its inputs, by name, and its only output.
+struct NodeVector {
+    onnx::NodeProto node;
+    std::vector<onnx::TensorProto> inputs;
+    onnx::TensorProto output;
+
+    explicit NodeVector(const std::string& name) {
+        const auto model = parse<onnx::ModelProto>(kNodes + name + "/model.onnx");
+        BOOST_REQUIRE(model.graph().node_size() == 1);
+        node = model.graph().node(0);
+        const std::string data = kNodes + name + "/test_data_set_0/";
+        for (int i = 0; i < node.input_size(); ++i) {
+            inputs.push_back(parse<onnx::TensorProto>(join(data, "input_", i, ".pb")));
+        }
+        output = parse<onnx::TensorProto>(data + "output_0.pb");
+    }
+
+    std::vector<int64_t> integers(const std::string& attribute, std::vector<int64_t> other) const {
+        for (const auto& a : node.attribute()) {
+            if (a.name() == attribute) return {a.ints().begin(), a.ints().end()};
+        }
+        return other;
+    }
+    int64_t integer(const std::string& attribute, int64_t other) const {
+        for (const auto& a : node.attribute()) {
+            if (a.name() == attribute) return a.i();
+        }
+        return other;
+    }
+};
+
+Shape shape_of(const onnx::TensorProto& tensor) {
+    return Shape(std::vector<int64_t>(tensor.dims().begin(), tensor.dims().end()));
+}
+
+// The elements; T is the type of raw_data, which every file of the set uses.
+template <class T>
+std::vector<T> values(const onnx::TensorProto& tensor, int onnx_type) {
+    BOOST_REQUIRE(tensor.data_type() == onnx_type);
+    BOOST_REQUIRE(tensor.raw_data().size() == shape_of(tensor).numel() * sizeof(T));
+    std::vector<T> result(shape_of(tensor).numel());
+    std::memcpy(result.data(), tensor.raw_data().data(), tensor.raw_data().size());
+    return result;
+}
+std::vector<float> floats(const onnx::TensorProto& t) {
+    return values<float>(t, onnx::TensorProto::FLOAT);
+}
+std::vector<uint8_t> bytes(const onnx::TensorProto& t) {
+    return values<uint8_t>(t, onnx::TensorProto::UINT8);
+}
+
+// [A, C, H, W] -> [A, H, W, C]: images and filters alike.
+template <class T>
+std::vector<T> channels_last(const std::vector<T>& x, const Shape& s) {
+    std::vector<T> y;
+    for (int64_t a = 0; a < s[0]; ++a)
+        for (int64_t h = 0; h < s[2]; ++h)
+            for (int64_t w = 0; w < s[3]; ++w)
+                for (int64_t c = 0; c < s[1]; ++c)
+                    y.push_back(x[((a * s[1] + c) * s[2] + h) * s[3] + w]);
+    return y;
+}
+Shape channels_last(const Shape& s) {
+    return {s[0], s[2], s[3], s[1]};
+}
+
+Conv2dAttrs conv_attrs(const NodeVector& vector) {
+    const auto stride = vector.integers("strides", {1, 1});
+    const auto pad = vector.integers("pads", {0, 0, 0, 0});
+    BOOST_REQUIRE(vector.integers("dilations", {1, 1}) == (std::vector<int64_t>{1, 1}));
+    return {stride[0], stride[1], pad[0], pad[1], pad[2], pad[3], vector.integer("group", 1)};
+}
+
+// x * w with their zero points, in NHWC, by one kernel.
+struct Convolution {
+    std::vector<uint8_t> x, w;
+    std::vector<int32_t> w_zero_point;
+    ConvCodes conv{};
+
+    Convolution(const NodeVector& vector, const onnx::TensorProto& images, int32_t zero,
+                const onnx::TensorProto& filters, int32_t filter_zero)
+        : x(channels_last(bytes(images), shape_of(images))),
+          w(channels_last(bytes(filters), shape_of(filters))),
+          w_zero_point(shape_of(filters)[0], filter_zero) {
+        const Shape x_shape = channels_last(shape_of(images));
+        const Shape w_shape = channels_last(shape_of(filters));
+        conv.x = x.data();
+        conv.x_zero_point = zero;
+        conv.w = w.data();
+        if (filter_zero != 0) conv.w_zero_point = w_zero_point.data();
+        conv.shape = conv2d_shape("onnx", x_shape, w_shape, conv_attrs(vector));
+    }
+
+    std::vector<int32_t> run(IntegerKernel kernel) const {
+        std::vector<int32_t> y(conv.shape.output().numel());
+        conv2d_codes(Device::cpu(), conv, kernel,
+                     [&](int64_t row, int64_t rows, const int32_t* acc) {
+                         std::copy_n(acc, rows * conv.shape.o, y.data() + row * conv.shape.o);
+                     });
+        return y;
+    }
+};
+
+void check_conv_integer(const std::string& name) {
+    const NodeVector vector(name);
+    BOOST_REQUIRE(vector.node.op_type() == "ConvInteger");
+    const auto& in = vector.inputs;
+    const Convolution convolution(vector, in[0], bytes(in[2]).at(0), in[1], 0);
+    const Shape shape = shape_of(vector.output);
+    BOOST_TEST(convolution.conv.shape.output() == channels_last(shape));
+    const auto want =
+        channels_last(values<int32_t>(vector.output, onnx::TensorProto::INT32), shape);
+    for (const IntegerKernel kernel : integer_kernels()) {
+        const auto got = convolution.run(kernel);
+        BOOST_TEST(got == want, name << " on " << integer_kernel_name(kernel));
+    }
+}
+
+// The axis of the scales, as a layout around it.
+ChannelLayout layout_of(const NodeVector& vector) {
+    const bool one = shape_of(vector.inputs[1]).numel() == 1;
+    const int axis = one ? -1 : static_cast<int>(vector.integer("axis", 1));
+    return channel_layout(shape_of(vector.inputs[0]), axis);
+}
+
+void check_quantize(const std::string& name) {
+    const NodeVector vector(name);
+    BOOST_REQUIRE(vector.node.op_type() == "QuantizeLinear");
+    const auto x = floats(vector.inputs[0]), scale = floats(vector.inputs[1]);
+    const auto zero = bytes(vector.inputs[2]), want = bytes(vector.output);
+    const ChannelLayout layout = layout_of(vector);
+    std::vector<uint8_t> got;
+    for (int64_t i = 0; i < layout.numel(); ++i) {
+        const int64_t c = i / layout.inner % layout.channels;
+        got.push_back(static_cast<uint8_t>(quantize_value(x[i], scale[c], zero[c], 0, 255)));
+    }
+    BOOST_TEST(got == want, name);
+}
+
+void check_dequantize(const std::string& name) {
+    const NodeVector vector(name);
+    BOOST_REQUIRE(vector.node.op_type() == "DequantizeLinear");
+    const auto x = bytes(vector.inputs[0]), zero = bytes(vector.inputs[2]);
+    const auto scale = floats(vector.inputs[1]), want = floats(vector.output);
+    const ChannelLayout layout = layout_of(vector);
+    std::vector<float> got;
+    for (int64_t i = 0; i < layout.numel(); ++i) {
+        const int64_t c = i / layout.inner % layout.channels;
+        got.push_back(affine_value(x[i], zero[c], scale[c]));
+    }
+    BOOST_TEST(got == want, name);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(onnx_nodes)
+
+BOOST_AUTO_TEST_CASE(qlinearconv) {
+    const NodeVector vector("test_qlinearconv");
+    BOOST_REQUIRE(vector.node.op_type() == "QLinearConv");
+    const auto& in = vector.inputs;  // x s_x z_x w s_w z_w s_y z_y
+    const Convolution convolution(vector, in[0], bytes(in[2]).at(0), in[3], bytes(in[5]).at(0));
+    const float multiplier =
+        r1_multiplier(floats(in[1]).at(0), floats(in[4]).at(0), floats(in[6]).at(0));
+    const int32_t zero = bytes(in[7]).at(0);
+    const auto want = channels_last(bytes(vector.output), shape_of(vector.output));
+    for (const IntegerKernel kernel : integer_kernels()) {
+        std::vector<uint8_t> got;
+        for (const int32_t acc : convolution.run(kernel)) {
+            got.push_back(static_cast<uint8_t>(r1_requantize(acc, multiplier, zero, 0, 255)));
+        }
+        BOOST_TEST(got == want, integer_kernel_name(kernel));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(conv_integer) {
+    check_conv_integer("test_basic_convinteger");
+    check_conv_integer("test_convinteger_with_padding");
+    check_conv_integer("test_convinteger_without_padding");
+}
+
+BOOST_AUTO_TEST_CASE(quantize_linear) {
+    check_quantize("test_quantizelinear");
+    check_quantize("test_quantizelinear_axis");
+}
+
+BOOST_AUTO_TEST_CASE(dequantize_linear) {
+    check_dequantize("test_dequantizelinear");
+    check_dequantize("test_dequantizelinear_axis");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
