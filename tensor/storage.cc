@@ -43,9 +43,18 @@ class CachingAllocator {
         drop_free_blocks();
     }
 
-    size_t in_use() const { return in_use_; }
-    size_t peak() const { return peak_; }
-    void reset_peak() { peak_ = in_use_; }
+    size_t in_use() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return in_use_;
+    }
+    size_t peak() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return peak_;
+    }
+    void reset_peak() {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        peak_ = in_use_;
+    }
 
   private:
     static size_t size_class(size_t bytes) {
