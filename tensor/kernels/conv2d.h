@@ -1,8 +1,9 @@
-// conv2d -- y[n,oh,ow,o] = sum x[n,ih,iw,c] w[o,kh,kw,c] + bias[o],  ih = oh stride_h - pad_top +
-// kh shapes    see conv2d_shape.h; any kernel, stride, per-side padding, groups, depthwise; dtype
-// f32 gradient  dx = sum dy w    dw = sum x dy    dbias = sum dy    read x, w (not y) exactness
-// rounded: |error| <= k eps sum |a b| with k the number of products of one sum; the bits
-//           do not depend on the threads
+// conv2d -- y[n,oh,ow,o] = sum x[n,ih,iw,c] w[o,kh,kw,c] + bias[o]
+//           with ih = oh stride_h - pad_top + kh, iw likewise; padding is 0
+// shapes    see conv2d_shape.h; any kernel, stride, per-side padding, groups, depthwise; dtype f32
+// gradient  dx = sum dy w    dw = sum x dy    dbias = sum dy    read x, w (not y)
+// exactness rounded: |error| <= k eps sum |a b| with k the number of products of one sum; the bits
+//           depend neither on the threads nor on the width of the CPU's vectors
 // tests     tests/conv2d_test.cc
 #pragma once
 
