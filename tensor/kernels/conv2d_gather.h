@@ -1,8 +1,7 @@
 // conv2d_gather -- the one sum behind the forward pass and the input's gradient.
 //
 //   out[n, qh out_step + out_first, qw ..., o] =
-//       bias[o] + sum over taps, channels c of in[n, qh in_step + dh, qw in_step + dw, c] w[tap, c,
-//       o]
+//       bias[o] + sum over taps, c of in[n, qh in_step + dh, qw in_step + dw, c] w[tap, c, o]
 //
 // Forward gathers x around each output pixel. The input's gradient gathers dy around each input
 // pixel; with stride s the input pixels fall into s x s phases that see different taps of the

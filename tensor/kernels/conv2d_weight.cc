@@ -1,5 +1,5 @@
-// The gradient of the weights: dw[o, k] = scale * sum over pixels (x + offset)[pixel, k] dy[pixel,
-// o].
+// The gradient of the weights:
+//   dw[o, k] = scale * sum over pixels (x + offset)[pixel, k] dy[pixel, o]
 //
 // Work is cut by the problem alone: slices of k by chunks of images. A task walks over its pixels
 // in small blocks: the windows of x are copied into [pixels, columns] floats (codes are widened on
