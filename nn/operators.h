@@ -24,8 +24,8 @@ struct OperatorRow {
     const char* exactness;  // "exact" (bit-identical everywhere) or "rounded"
 };
 
-// Rows enter by static objects, before main: const OperatorEntry entry{{"relu", run_relu,
-// "exact"}};
+// Rows enter by static objects, before main:
+//     const OperatorEntry entry{{"relu", run_relu, "exact"}};
 struct OperatorEntry {
     explicit OperatorEntry(const OperatorRow& row);
 };

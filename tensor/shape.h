@@ -1,5 +1,6 @@
-// shape -- the extents of a dense array, outermost first. Activations are N H W C, weights O KH KW
-// I.
+// shape -- the extents of a dense array, outermost first.
+//
+// Activations are N H W C, weights O KH KW I.
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,8 @@ HOST_DEVICE inline LsqTerms<T> lsq_terms(T x, T dy, T s, T z, T qmin, T qmax) {
     const T v = x / s;
     const T rounded = round_half_even(v);
     const T code = rounded + z;
-    const bool below = code<qmin, above = code> qmax;
+    const bool below = code < qmin;
+    const bool above = code > qmax;
     const T edge = below ? qmin - z : qmax - z;
     const bool outside = below | above;
     return {outside ? T(0) : dy, dy * (outside ? edge : rounded - v), outside ? -dy * s : T(0)};

@@ -1,8 +1,8 @@
 // max_pool -- y[n,oh,ow,c] = max over the window of x[n,h,w,c]; padding never wins
-// shapes    see PoolShape in conv2d_shape.h     dtype f32, or codes i8, u8 (their scale is
-// positive) gradient  dx at the first maximum of each window in row-major order += dy     saves x
-// (shared) exactness exact forward; dx is a float sum of at most KH*KW terms in a fixed order. NaN
-// wins tests     tests/max_pool_test.cc
+// shapes    see PoolShape in conv2d_shape.h     dtype f32, or codes i8, u8 (of a positive scale)
+// gradient  dx at the first maximum of each window, in row-major order, += dy     saves x (shared)
+// exactness exact forward, NaN wins; dx is a float sum of at most KH*KW terms in a fixed order
+// tests     tests/max_pool_test.cc
 #pragma once
 
 #include <cstdint>

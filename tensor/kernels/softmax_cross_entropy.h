@@ -1,9 +1,9 @@
 // softmax_cross_entropy -- loss = mean over rows of -sum_k t_k log softmax(logits)_k
 //                          t = 1 - smoothing + smoothing / K for the label, smoothing / K else
-// shapes    logits [N, K] f32, labels [N] i64 in [0, K) -> loss [1]      (Szegedy et al., CVPR
-// 2016) gradient  dlogits = dy (softmax(logits) - t) / N              saves logits (shared), lse
-// [N] f64 exactness rounded: lse = max + log sum exp(logits - max) and all sums in double, in the
-// order of
+//                          (label smoothing: Szegedy et al., CVPR 2016)
+// shapes    logits [N, K] f32, labels [N] i64 in [0, K) -> loss [1]
+// gradient  dlogits = dy (softmax(logits) - t) / N       saves logits (shared), lse [N] f64
+// exactness rounded: lse = max + log sum exp(logits - max) and all sums in double, in the order of
 //           the rows; one rounding to float at the end
 // tests     tests/softmax_cross_entropy_test.cc
 #pragma once
