@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "autograd/ops.h"
 #include "nn/executor.h"
@@ -11,6 +12,16 @@
 #include "tensor/check.h"
 
 namespace gradus {
+
+namespace {
+
+constexpr int64_t kSmallParameter = 4096;  // looked at after every step; all are after an epoch
+
+const char* rate_flag(const PhaseSettings& settings) {
+    return settings.name == "float" ? "--float-lr" : "--lr";
+}
+
+}  // namespace
 
 int64_t PhaseSettings::total_steps(int64_t batches_per_epoch) const {
     const int64_t steps = epochs * batches_per_epoch;
@@ -45,6 +56,7 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     const int64_t batches = loader_.batches();
     const int64_t total = settings.total_steps(batches);
     const WarmupCosine schedule = settings.schedule(batches);
+    check_parameters(settings, std::numeric_limits<int64_t>::max());
     while (position_.phase_step < total) {
         loader_.start(position_.epoch, position_.batch);
         double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));
@@ -84,6 +96,7 @@ void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr)
     ++position_.batch;
     ++position_.step;
     ++position_.phase_step;
+    check_parameters(settings, kSmallParameter);
     const double seen = static_cast<double>(position_.seen);
     progress_.step({static_cast<int>(position_.epoch), position_.batch - 1,
                     position_.loss_sum / seen,
@@ -95,7 +108,21 @@ void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float 
     const std::string layer = first_non_finite(graph_, batch.images, mode);
     fail(ErrorKind::diverged, "diverged: the loss is ", loss, " at ", settings.name, " step ",
          position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer, "; a lower ",
-         settings.name == "float" ? "--float-lr" : "--lr", " than ", settings.lr, " may help");
+         rate_flag(settings), " than ", settings.lr, " may help");
+}
+
+// A quantizer has a code for NaN, so the loss of a diverged network may look finite. What goes
+// wrong in a filter reaches the scale of its quantizer, and its batch norm, one step later.
+void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) const {
+    for (const auto& parameter : graph_.parameters()) {
+        const Tensor& value = parameter->value;
+        if (value.numel() > largest) continue;
+        const float* x = value.data<float>();
+        check_kind(std::all_of(x, x + value.numel(), [](float v) { return std::isfinite(v); }),
+                   ErrorKind::diverged, "diverged: ", parameter->name, " is not finite at ",
+                   settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
+                   " than ", settings.lr, " may help");
+    }
 }
 
 MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
@@ -127,6 +154,7 @@ Accuracy Trainer::evaluate(const PhaseHooks& hooks) const {
 }
 
 void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr) {
+    check_parameters(settings, std::numeric_limits<int64_t>::max());
     MetricsRow metrics = row(settings, lr);
     const Accuracy accuracy = evaluate(hooks);
     if (accuracy.images > 0) {

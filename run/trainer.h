@@ -42,7 +42,8 @@ class Trainer {
             Metrics& metrics, Progress& progress);
 
     // Goes on from the position to the end of the phase. Error(diverged) names phase, step and the
-    // first layer whose values are not finite; Error(interrupted) after saving.
+    // first layer or parameter that is not finite; nothing of that step is saved.
+    // Error(interrupted) after saving.
     void run(const PhaseSettings& settings, const PhaseHooks& hooks);
 
     // Seconds of each step, data loading included.
@@ -51,6 +52,7 @@ class Trainer {
   private:
     void step(const Batch& batch, const PhaseSettings& settings, double lr);
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
+    void check_parameters(const PhaseSettings& settings, int64_t largest) const;
     MetricsRow row(const PhaseSettings& settings, double lr) const;
     Accuracy evaluate(const PhaseHooks& hooks) const;
     void finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr);

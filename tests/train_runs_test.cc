@@ -1,0 +1,250 @@
+// ./train runs: to the end, to a stop, to a crash, and on from there with the same bits.
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <sstream>
+
+#include "io/safetensors.h"
+#include "io/sha256.h"
+#include "run/result.h"
+#include "tests/train_process.h"
+
+using namespace gradus;
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+// Four float and four quantized steps: one epoch and a bit of each, on the data below.
+Arguments recipe(const TemporaryFolder& data, const Arguments& more) {
+    Arguments all{"--dataset",      "mnist", "--data-path", data.path(""),
+                  "--batch-size",   "16",    "--max-steps", "4",
+                  "--log-interval", "1",     "--lr",        "0.001",
+                  "--float-lr",     "0.01",  "--seed",      "5"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+// A run to its end that the tests share: it costs seconds.
+struct Reference {
+    TemporaryFolder data, runs;
+    ProcessOutcome end;
+    Result result;
+
+    Reference() {
+        write_tiny_data(data);
+        end = run_train(recipe(data, {"--output", folder(), "--threads", "1"}));
+        if (end.code == 0) result = read_result(folder() + "/result.json");
+    }
+    std::string folder() const { return runs.path("run"); }
+};
+
+const Reference& reference() {
+    static const Reference run;
+    return run;
+}
+
+std::string sha_of(const std::string& folder) {
+    return read_result(folder + "/result.json").weights_sha256.value_or("none");
+}
+
+// The only line that begins with `start`; "" if there is none or more than one.
+std::string only_line(const std::string& text, const std::string& start) {
+    std::istringstream lines(text);
+    std::string found;
+    int count = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.rfind(start, 0) != 0) continue;
+        found = line;
+        ++count;
+    }
+    return count == 1 ? found : "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+// The words behind "./train" in the line that an interrupted run leaves.
+Arguments resume_arguments(const std::string& err) {
+    std::istringstream words(only_line(err, "interrupted; go on with: "));
+    Arguments all;
+    for (std::string word; words >> word;) all.push_back(word);
+    const auto program = std::find(all.begin(), all.end(), "./train");
+    return {program == all.end() ? program : program + 1, all.end()};
+}
+
+void flip_a_bit(const std::string& path) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(10'000'000);
+    const char byte = static_cast<char>(file.peek() ^ 1);
+    file.seekp(10'000'000);
+    file.put(byte);
+    BOOST_REQUIRE(file.good());
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(train_runs)
+
+BOOST_AUTO_TEST_CASE(a_run_leaves_a_complete_folder) {
+    const Reference& run = reference();
+    BOOST_REQUIRE_MESSAGE(run.end.code == 0, run.end.err);
+    BOOST_TEST(contains(run.end.out, "simulation"), run.end.out);
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(run.folder())) {
+        names.push_back(entry.path().filename());
+    }
+    std::sort(names.begin(), names.end());
+    const std::vector<std::string> expected{
+        "config.toml",   "float.safetensors", "last.safetensors",     "metrics.csv",
+        "metrics.jsonl", "model.safetensors", "previous.safetensors", "program.safetensors",
+        "result.json",   "run.json"};
+    BOOST_TEST(names == expected, boost::test_tools::per_element());
+    const std::string rows = read_bytes(run.folder() + "/metrics.jsonl");
+    BOOST_TEST(std::count(rows.begin(), rows.end(), '\n') == 8);
+    BOOST_TEST(load_safetensors(run.folder() + "/model.safetensors")
+                   .tensors.at("layer2.0.conv1.weight")
+                   .shape() == Shape({128, 64, 3, 3}));
+}
+
+BOOST_AUTO_TEST_CASE(the_result_has_its_keys_in_order_and_nothing_differs) {
+    const Reference& run = reference();
+    BOOST_REQUIRE(run.end.code == 0);
+    std::istringstream lines(read_bytes(run.folder() + "/result.json"));
+    std::string keys;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.rfind("  \"", 0) == 0) keys += line.substr(3, line.find('"', 3) - 3) + " ";
+    }
+    BOOST_TEST(keys ==
+               "model algo hardware simulate weight_bits activation_bits float_top1 "
+               "simulated_top1 integer_top1 predictions_compared predictions_different "
+               "codes_compared codes_different images_per_second peak_rss_bytes weights_sha256 "
+               "parameters seconds ");
+    const Result& r = run.result;
+    BOOST_TEST(*r.predictions_compared == 30);
+    BOOST_TEST(*r.predictions_different == 0);
+    BOOST_TEST(*r.codes_compared > 30 * 1000);
+    BOOST_TEST(*r.codes_different == 0);
+    BOOST_TEST(*r.simulated_top1 == *r.integer_top1);
+    BOOST_TEST(r.float_top1.has_value());
+    BOOST_TEST(*r.images_per_second > 0);
+    BOOST_TEST(*r.parameters == 11172810);
+    BOOST_TEST(*r.weights_sha256 ==
+               tensors_sha256(load_safetensors(run.folder() + "/model.safetensors").tensors));
+}
+
+BOOST_AUTO_TEST_CASE(two_threads_give_the_same_weights) {
+    const Reference& run = reference();
+    BOOST_REQUIRE(run.end.code == 0);
+    const TemporaryFolder runs;
+    const ProcessOutcome end = run_train(
+        recipe(run.data, {"--output", runs.path("run"), "--threads", "2", "--json", "--quiet"}));
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    BOOST_TEST(sha_of(runs.path("run")) == *run.result.weights_sha256);
+    BOOST_TEST(end.out == read_bytes(runs.path("run/result.json")));  // --json, nothing beside it
+}
+
+// Ctrl-C, a full disk, a damaged checkpoint and a SIGKILL befall one run. In the end nobody can
+// tell from its weights.
+BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
+    const Reference& run = reference();
+    BOOST_REQUIRE(run.end.code == 0);
+    const TemporaryFolder runs;
+    const std::string folder = runs.path("run");
+
+    TrainProcess first(
+        recipe(run.data, {"--output", folder, "--threads", "1", "--save-every", "1"}));
+    BOOST_REQUIRE(first.wait_for("float 1/6 [2/3]"));
+    first.send(SIGINT);
+    const ProcessOutcome stopped = first.wait();
+    BOOST_TEST(stopped.code == 130);
+    const Arguments resume = resume_arguments(stopped.err);
+    BOOST_REQUIRE_MESSAGE(!resume.empty(), stopped.err);
+    BOOST_TEST(!std::filesystem::exists(folder + "/result.json"));
+
+    const std::string last = sha256_file(folder + "/last.safetensors");
+    const std::string previous = sha256_file(folder + "/previous.safetensors");
+    const ProcessOutcome full = run_train(resume, 20'000'000);
+    BOOST_TEST(full.code == 1);
+    BOOST_TEST(contains(only_line(full.err, "error: "), "safetensors"), full.err);
+    BOOST_TEST(sha256_file(folder + "/last.safetensors") == last);
+    BOOST_TEST(sha256_file(folder + "/previous.safetensors") == previous);
+
+    flip_a_bit(folder + "/last.safetensors");
+    TrainProcess second(resume);
+    BOOST_REQUIRE(second.wait_for("quantized 1/4 [2/3]"));
+    second.send(SIGKILL);
+    const ProcessOutcome killed = second.wait();
+    BOOST_TEST(killed.code == -SIGKILL);
+    const std::string warning = only_line(killed.err, "warning: ");
+    BOOST_TEST(contains(warning, "last.safetensors"), killed.err);
+    BOOST_TEST(contains(warning, "going on from " + folder + "/previous.safetensors"), killed.err);
+
+    const ProcessOutcome end = run_train({"--resume", folder});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    BOOST_TEST(contains(end.err, "going on after step"), end.err);
+    BOOST_TEST(sha_of(folder) == *run.result.weights_sha256);
+    // The rows of the metrics are those of a run without interruptions.
+    for (const char* file : {"/metrics.csv", "/metrics.jsonl"}) {
+        const std::string rows = read_bytes(folder + file);
+        const std::string expected = read_bytes(run.folder() + file);
+        BOOST_TEST(std::count(rows.begin(), rows.end(), '\n') ==
+                   std::count(expected.begin(), expected.end(), '\n'));
+    }
+    BOOST_TEST(run_train({"--resume", folder}).code == 2);  // it is finished
+}
+
+// From given float weights, on the other hardware, and in the simulation that others do.
+BOOST_AUTO_TEST_CASE(given_weights_serve_instead_of_float_training) {
+    const Reference& run = reference();
+    BOOST_REQUIRE(run.end.code == 0);
+    const TemporaryFolder runs;
+    struct Case {
+        const char *hardware, *simulate;
+        bool floats, differs;
+    };
+    for (const Case& c :
+         {Case{"academic", "exact", true, false}, Case{"onnxruntime", "qdq", false, true}}) {
+        const std::string folder = runs.path(c.hardware);
+        const ProcessOutcome end = run_train(recipe(
+            run.data, {"--weights", run.folder() + "/float.safetensors", "--hardware", c.hardware,
+                       "--simulate", c.simulate, "--threads", "1", "--output", folder}));
+        BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+        const Result result = read_result(folder + "/result.json");
+        BOOST_TEST(*result.float_top1 == *run.result.float_top1);
+        BOOST_TEST((*result.codes_different > 0) == c.differs, c.simulate);
+        BOOST_TEST(contains(end.out, "float nodes: 0") == !c.floats, end.out);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(without_an_algorithm_only_the_float_network_is_trained) {
+    const Reference& run = reference();
+    const TemporaryFolder runs;
+    const std::string folder = runs.path("run");
+    const ProcessOutcome end =
+        run_train(recipe(run.data, {"--algo", "none", "--threads", "1", "--output", folder}));
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    const Result result = read_result(folder + "/result.json");
+    BOOST_TEST(*result.float_top1 == *run.result.float_top1);
+    BOOST_TEST(!result.weight_bits.has_value());
+    BOOST_TEST(!result.integer_top1.has_value());
+    BOOST_TEST(!std::filesystem::exists(folder + "/program.safetensors"));
+    // The same float network that the quantized run began with.
+    BOOST_TEST(*result.weights_sha256 ==
+               tensors_sha256(load_safetensors(run.folder() + "/float.safetensors").tensors));
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_is_4_and_names_layer_and_step) {
+    const TemporaryFolder runs;
+    const ProcessOutcome end =
+        run_train(recipe(reference().data, {"--float-lr", "1e30", "--threads", "1", "--quiet",
+                                            "--output", runs.path("run")}));
+    BOOST_TEST(end.code == 4);
+    BOOST_TEST(end.out == "");
+    const std::string error = only_line(end.err, "error: ");
+    BOOST_TEST(contains(error, "float step "), end.err);
+    BOOST_TEST(contains(error, "first in "), end.err);
+    BOOST_TEST(contains(error, "--float-lr"), end.err);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
