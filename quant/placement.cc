@@ -86,8 +86,8 @@ Placement place_quantizers(const Graph& network, const Hardware& hardware) {
         const bool first = node.inputs[0] == network.input();
         const bool last = is_last(network, id);
         if (!first && !last) continue;
-        place.first_last.insert(id);
-        if (hardware.block_graph != 1) place.first_last.insert(source_of(network, node.inputs[0]));
+        place.first_last_layers.insert(id);
+        place.first_last_inputs.insert(source_of(network, node.inputs[0]));
     }
     return place;
 }

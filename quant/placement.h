@@ -1,7 +1,6 @@
 // placement -- where a hardware quantizes activations, and which layers have 8 bits.
 #pragma once
 
-#include <map>
 #include <set>
 
 #include "nn/graph.h"
@@ -14,9 +13,10 @@ struct Placement {
     std::set<int> behind;
     // Block graph 1: weighted layers, each with a quantizer of its own on its input.
     std::set<int> before;
-    // Quantizers (by the node they stand behind or before) and weighted layers of the first and
-    // last layer rule (MQBench 4.3).
-    std::set<int> first_last;
+    // The first and last layer rule (MQBench 4.3): the weighted layers, and the nodes behind which
+    // the quantizers of their inputs stand. A layer may be the one and not the other.
+    std::set<int> first_last_layers;
+    std::set<int> first_last_inputs;
 };
 
 // Ids are those of the float graph. MQBench 6.1, 6.3, 6.8.

@@ -101,7 +101,7 @@ class Rewriter {
         if (node.kind == NodeKind::input) {
             return graph_.add_input(node.name, Shape(node.attributes.integers("shape")));
         }
-        if (node.op == "batch_norm" && folds()) return folded(node);
+        if (node.op == "batch_norm" && folds()) return folded(id, node);
         if (is_weighted(node)) return weighted(id, node);
         std::vector<int> inputs;
         for (int input : node.inputs) inputs.push_back(reuse(input));
@@ -130,7 +130,7 @@ class Rewriter {
     int quantize_behind(int id, const Node& node) {
         const bool behind_relu = node.op == "relu" || node.op == "relu6";
         return add_quantizer(pool_.activation(node.name + ".quantizer", behind_relu,
-                                              place_.first_last.count(id) > 0),
+                                              place_.first_last_inputs.count(id) > 0),
                              map_[id]);
     }
 
@@ -138,7 +138,7 @@ class Rewriter {
         const int parameter = layer.inputs[1];
         return add_quantizer(pool_.weight(network_.node(parameter).name + ".quantizer",
                                           network_.node(parameter).parameter->value.shape(),
-                                          place_.first_last.count(layer_id) > 0),
+                                          place_.first_last_layers.count(layer_id) > 0),
                              w);
     }
 
@@ -147,7 +147,7 @@ class Rewriter {
         const int x = reuse(layer.inputs[0]);
         if (!place_.before.count(layer_id)) return x;
         return add_quantizer(pool_.activation(layer.name + ".input.quantizer", false,
-                                              place_.first_last.count(layer_id) > 0),
+                                              place_.first_last_layers.count(layer_id) > 0),
                              x);
     }
 
@@ -165,9 +165,10 @@ class Rewriter {
         return graph_.add_op("quantize_bias", layer + ".bias.quantized", {bias, w}, {}, grid_of(x));
     }
 
-    Attributes layer_attributes(int id, const Node& layer, int tail) const {
+    // `last`: the layer, or the batch norm folded into it. Logits leave as floats.
+    Attributes layer_attributes(const Node& layer, int last) const {
         Attributes attributes = layer.attributes;
-        const bool logits = tail == network_.output() || id == network_.output();
+        const bool logits = last == network_.output();
         if (hardware_.integer_throughout() && !logits) attributes.set("accumulator", int64_t{1});
         return attributes;
     }
@@ -180,17 +181,16 @@ class Rewriter {
         if (layer.inputs.size() > 2) {
             inputs.push_back(quantized_bias(layer.name, reuse(layer.inputs[2]), w, x));
         }
-        return graph_.add_op(layer.op, layer.name, inputs, layer_attributes(id, layer, id));
+        return graph_.add_op(layer.op, layer.name, inputs, layer_attributes(layer, id));
     }
 
     // Strategy 4 (MQBench 5.1): y = BN(conv(x, Q(w g)) / g) with g = gamma / sigma_running in
     // training; conv(x, Q(w g)) + beta - mu g in inference.
-    int folded(const Node& norm) {
+    int folded(int id, const Node& norm) {
         const int conv_id = norm.inputs[0];
         const Node& conv = network_.node(conv_id);
-        if (conv.op != "conv2d")
-            fail(ErrorKind::usage, norm.name,
-                 ": batch norm folds into a convolution only, not into ", conv.op);
+        check_kind(conv.op == "conv2d", ErrorKind::usage, norm.name,
+                   ": batch norm folds into a convolution only, not into ", conv.op);
         const int x = layer_input(conv, conv_id);
         const int gamma = reuse(norm.inputs[1]), beta = reuse(norm.inputs[2]);
         const int mean = reuse(norm.inputs[3]), var = reuse(norm.inputs[4]);
@@ -204,15 +204,13 @@ class Rewriter {
                 graph_.add_op("batch_norm_bias", conv.name + ".bias.folded", {beta, mean, scale});
             return graph_.add_op("conv2d", conv.name,
                                  {x, wq, quantized_bias(conv.name, bias, wq, x)},
-                                 layer_attributes(conv_id, conv, map_index(norm)));
+                                 layer_attributes(conv, id));
         }
         const int u = graph_.add_op("conv2d", conv.name, {x, wq}, conv.attributes);
         const int v = graph_.add_op("divide_axis", conv.name + ".unscaled", {u, scale},
                                     {{"axis", int64_t{-1}}});
         return graph_.add_op("batch_norm", norm.name, {v, gamma, beta, mean, var}, norm.attributes);
     }
-
-    int map_index(const Node& node) const { return network_.find(node.name); }
 
     const Graph& network_;
     const Hardware& hardware_;
