@@ -47,9 +47,6 @@ class Dataset {
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
-// The first `count` images (all, if there are fewer).
-DatasetPtr first_images(DatasetPtr dataset, int64_t count);
-
 // Feeds everything that a training run can see to hash.update(bytes, count): extents H, W, C and
 // the number of images as 8 bytes each, little endian; then for each image its bytes and its label
 // (8 bytes, little endian).

@@ -40,15 +40,6 @@ Range observe_range(const Tensor& x, int axis) {
     return range;
 }
 
-Range merge(const Range& a, const Range& b) {
-    Range range{a.min.clone(), a.max.clone()};
-    for (int64_t c = 0; c < a.min.numel(); ++c) {
-        range.min.data<float>()[c] = std::min(a.min.data<float>()[c], b.min.data<float>()[c]);
-        range.max.data<float>()[c] = std::max(a.max.data<float>()[c], b.max.data<float>()[c]);
-    }
-    return range;
-}
-
 Tensor mean_magnitude(const Tensor& x, int axis) {
     const ChannelLayout layout = channel_layout(x.shape(), axis);
     check(x.numel() > 0, "observer: an empty array has no mean");

@@ -10,8 +10,6 @@ struct Range {
     Tensor min, max;  // F32 [channels]
 };
 Range observe_range(const Tensor& x, int axis);
-// The union of two ranges of the same channels.
-Range merge(const Range& a, const Range& b);
 
 // mean |x|, per tensor or per index of `axis`; summed in double in a fixed order.
 Tensor mean_magnitude(const Tensor& x, int axis);

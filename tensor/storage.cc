@@ -38,11 +38,6 @@ class CachingAllocator {
         free_[size].push_back(block);
     }
 
-    void drop_cache() {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        drop_free_blocks();
-    }
-
     size_t in_use() {
         const std::lock_guard<std::mutex> lock(mutex_);
         return in_use_;
@@ -125,9 +120,6 @@ size_t peak_allocated_bytes() {
 }
 void reset_peak_allocated_bytes() {
     allocator().reset_peak();
-}
-void release_cached_blocks() {
-    allocator().drop_cache();
 }
 
 }  // namespace gradus

@@ -41,7 +41,5 @@ extern Kernel<void(void* to, const void* from, size_t bytes)> device_copy;
 size_t allocated_bytes();
 size_t peak_allocated_bytes();
 void reset_peak_allocated_bytes();
-// Gives cached blocks back to the system.
-void release_cached_blocks();
 
 }  // namespace gradus

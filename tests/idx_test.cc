@@ -221,15 +221,6 @@ BOOST_AUTO_TEST_CASE(the_hash_sees_pixels_labels_and_shape) {
     BOOST_TEST(hash(kImages, kLabels) != hash(idx_bytes({3, 1, 4}, "abcdefghijkl"), kLabels));
 }
 
-BOOST_AUTO_TEST_CASE(the_first_images_are_a_data_set) {
-    const TemporaryFolder folder;
-    const DatasetPtr data = open_dataset(options("mnist", write_set(folder))).train;
-    BOOST_TEST(first_images(data, 2)->size() == 2);
-    BOOST_TEST(first_images(data, 5)->size() == 3);
-    BOOST_TEST(first_images(data, 2)->label(1) == 0);
-    BOOST_CHECK_THROW(first_images(data, 0), Error);
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(resize)

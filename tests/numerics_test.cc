@@ -105,12 +105,4 @@ BOOST_AUTO_TEST_CASE(scales_from_a_range) {  // MQBench 1.7: w = [.9, -.2, .1, -
     BOOST_TEST(scale_from_range(0.0f, 0.0f, format).scale == kScaleFloor);
 }
 
-BOOST_AUTO_TEST_CASE(ranges_merge_to_their_union) {
-    const Range a{Tensor::full({1}, -1.0f), Tensor::full({1}, 2.0f)};
-    const Range b{Tensor::full({1}, -3.0f), Tensor::full({1}, 1.0f)};
-    const Range both = merge(a, b);
-    BOOST_TEST(both.min.data<float>()[0] == -3.0f);
-    BOOST_TEST(both.max.data<float>()[0] == 2.0f);
-}
-
 BOOST_AUTO_TEST_SUITE_END()
