@@ -22,11 +22,6 @@ Tensor codes_of(const Node& node, const Variable& value) {
     return quantize_to_grid(value.data(), grid, q.format).codes;
 }
 
-int32_t code_at(const Tensor& codes, int64_t i) {
-    return codes.dtype() == DType::I8 ? int32_t{codes.data<int8_t>()[i]}
-                                      : int32_t{codes.data<uint8_t>()[i]};
-}
-
 // The first element that is not bitwise the same, or -1.
 int64_t first_difference(const Tensor& a, const Tensor& b) {
     if (a.shape() != b.shape() || a.dtype() != b.dtype()) return 0;
@@ -50,7 +45,7 @@ std::string element_text(const Tensor& t, int64_t i) {
             return std::to_string(t.data<int32_t>()[i]);
         case DType::I8:
         case DType::U8:
-            return std::to_string(code_at(t, i));
+            return std::to_string(CodeReader(t)[i]);
         default:
             return "?";
     }
@@ -128,8 +123,9 @@ void Comparison::compare_codes(const Instruction& instruction, const Tensor& int
     LayerComparison& layer = layers_[index_.at(instruction.quantizer)];
     layer.codes_compared += integer.numel();
     if (std::memcmp(integer.raw(), simulated.raw(), integer.bytes()) == 0) return;
+    const CodeReader ours(integer), theirs(simulated);
     for (int64_t i = 0; i < integer.numel(); ++i) {
-        const int32_t difference = std::abs(code_at(integer, i) - code_at(simulated, i));
+        const int32_t difference = std::abs(ours[i] - theirs[i]);
         layer.codes_different += difference != 0;
         layer.largest_difference = std::max(layer.largest_difference, difference);
     }

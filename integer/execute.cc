@@ -5,6 +5,7 @@
 #include "nn/node_attributes.h"
 #include "nn/operators.h"
 #include "quant/requantize.h"
+#include "tensor/affine.h"
 #include "tensor/kernels/global_average_pool.h"
 #include "tensor/kernels/max_pool.h"
 #include "tensor/parallel.h"
@@ -24,11 +25,6 @@ struct Output {
           hi(static_cast<int32_t>(i.attributes.integer("hi"))),
           dtype(i.attributes.integer("signed") ? DType::I8 : DType::U8) {}
 };
-
-int32_t code_at(const Tensor& codes, int64_t i) {
-    return codes.dtype() == DType::I8 ? int32_t{codes.data<int8_t>()[i]}
-                                      : int32_t{codes.data<uint8_t>()[i]};
-}
 
 // Stores integer codes of either signedness; both are one byte.
 struct CodeWriter {
@@ -143,9 +139,10 @@ class Machine {
         const Output out(i);
         const float* ratios = constant(i, "ratios").data<float>();
         const AddConstants k{ratios[0], ratios[1], ratios[2]};
+        const CodeReader qa(a), qb(b);
         Tensor codes = Tensor::empty(a.shape(), out.dtype);
         for_each_cpu(a.numel(), [&, write = CodeWriter(codes)](int64_t e) {
-            write(e, onnxruntime_add(code_at(a, e), code_at(b, e), k, out.lo, out.hi));
+            write(e, onnxruntime_add(qa[e], qb[e], k, out.lo, out.hi));
         });
         return codes;
     }

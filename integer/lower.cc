@@ -204,7 +204,8 @@ class Lowering {
         }
         Tensor multiplier = Tensor::empty(x.accumulator_scale.shape());
         for (int64_t c = 0; c < multiplier.numel(); ++c) {
-            multiplier.data<float>()[c] = x.accumulator_scale.data<float>()[c] / scale_of(grid);
+            multiplier.data<float>()[c] =
+                r1_multiplier(x.accumulator_scale.data<float>()[c], scale_of(grid));
         }
         instruction.constants["multiplier"] = multiplier;
     }

@@ -15,8 +15,11 @@
 namespace gradus {
 
 // R1 (onnxruntime, XNNPACK "fp32", FBGEMM): one float product, ties to even, zero point after.
+HOST_DEVICE inline float r1_multiplier(float accumulator_scale, float output_scale) {
+    return accumulator_scale / output_scale;
+}
 HOST_DEVICE inline float r1_multiplier(float input_scale, float weight_scale, float output_scale) {
-    return (input_scale * weight_scale) / output_scale;
+    return r1_multiplier(input_scale * weight_scale, output_scale);
 }
 HOST_DEVICE inline int32_t r1_requantize(int32_t acc, float multiplier, int32_t z, int32_t lo,
                                          int32_t hi) {

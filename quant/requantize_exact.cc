@@ -31,22 +31,12 @@ Tensor codes_of(const Shape& shape, const QuantFormat& format, const F& f) {
     return codes;
 }
 
-// Reads 8-bit codes of either signedness.
-struct CodeReader {
-    const int8_t* s8;
-    const uint8_t* u8;
-    explicit CodeReader(const Tensor& codes)
-        : s8(codes.dtype() == DType::I8 ? codes.data<int8_t>() : nullptr),
-          u8(codes.dtype() == DType::U8 ? codes.data<uint8_t>() : nullptr) {}
-    int32_t operator()(int64_t i) const { return s8 ? s8[i] : u8[i]; }
-};
-
 Tensor accumulator_codes(const Affine& acc, float output_scale, int32_t z, CodeBounds bounds,
                          const QuantFormat& format) {
     const int64_t channels = acc.scale.numel();
     std::vector<float> multiplier(channels);
     for (int64_t c = 0; c < channels; ++c) {
-        multiplier[c] = acc.scale.data<float>()[c] / output_scale;
+        multiplier[c] = r1_multiplier(acc.scale.data<float>()[c], output_scale);
     }
     const int32_t* a = acc.codes.data<int32_t>();
     return codes_of(acc.shape(), format, [&](int64_t i) {
@@ -61,7 +51,7 @@ Tensor sum_codes(const Affine& a, const Affine& b, float output_scale, int32_t z
                                                              zero_of(b), output_scale, z);
     const CodeReader qa(a.codes), qb(b.codes);
     return codes_of(a.shape(), format, [&](int64_t i) {
-        return onnxruntime_add(qa(i), qb(i), constants, bounds.lo, bounds.hi);
+        return onnxruntime_add(qa[i], qb[i], constants, bounds.lo, bounds.hi);
     });
 }
 

@@ -16,6 +16,19 @@ HOST_DEVICE inline float affine_value(int32_t q, int32_t z, float s) {
     return s * static_cast<float>(q - z);
 }
 
+// Reads 8-bit codes of either signedness.
+class CodeReader {
+  public:
+    explicit CodeReader(const Tensor& codes)
+        : s8_(codes.dtype() == DType::I8 ? codes.data<int8_t>() : nullptr),
+          u8_(codes.dtype() == DType::I8 ? nullptr : codes.data<uint8_t>()) {}
+    int32_t operator[](int64_t i) const { return s8_ ? s8_[i] : u8_[i]; }
+
+  private:
+    const int8_t* s8_;
+    const uint8_t* u8_;
+};
+
 // Codes with their grid. `scale` (F32) and `zero_point` (I32) have one element, or one for each
 // index of `axis`. Codes are I8, U8 or (accumulators, sums) I32.
 struct Affine {

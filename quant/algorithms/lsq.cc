@@ -127,14 +127,14 @@ void lsq_project(Quantizer& q) {
     z = std::clamp(z, float(q.format.qmin()), float(q.format.qmax()));
 }
 
+// A copy: the parameter may be updated while a grid is still in use.
 Tensor used_scale(const Quantizer& q) {
-    const Tensor& s = q.parameter("scale").value;
-    if (!q.format.power_of_two) return s;
-    Tensor pot = s.clone();
-    for (int64_t c = 0; c < pot.numel(); ++c) {
-        pot.data<float>()[c] = power_of_two_scale(s.data<float>()[c]);
+    Tensor scale = q.parameter("scale").value.clone();
+    if (!q.format.power_of_two) return scale;
+    for (float *s = scale.data<float>(), *end = s + scale.numel(); s != end; ++s) {
+        *s = power_of_two_scale(*s);
     }
-    return pot;
+    return scale;
 }
 
 Grid lsq_grid(const Quantizer& q) {
@@ -143,8 +143,7 @@ Grid lsq_grid(const Quantizer& q) {
         z = round_zero_point(*q.parameter("zero_point").value.data<float>(), q.format.qmin(),
                              q.format.qmax());
     }
-    // A copy: the parameter may be updated while this grid is still in use.
-    return {used_scale(q).clone(), Tensor::from(std::vector<int32_t>{z}, {1})};
+    return {used_scale(q), Tensor::from(std::vector<int32_t>{z}, {1})};
 }
 
 void scale_by(Tensor& gradient, const Tensor* factor, float g) {
