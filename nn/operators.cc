@@ -90,7 +90,7 @@ const OperatorRow float_rows[] = {
     {"add", run_add, "exact"},
     {"concat", run_concat, "exact"},
     {"max_pool2d", run_max_pool2d, "exact"},
-    {"average_pool2d", run_average_pool2d, "rounded"},
+    {"average_pool2d", run_average_pool2d, "exact"},
     {"global_average_pool", run_global_average_pool, "rounded; exact on codes"},
     {"flatten", run_flatten, "exact"},
     {"dropout", run_dropout, "exact"},

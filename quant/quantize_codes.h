@@ -3,7 +3,7 @@
 // q[o,c,i] = clamp(rne(x / s[c]) + z, qmin, qmax)
 // shapes     x [outer, channels, inner], codes alike, scale [channels], zero point one for all
 // exactness  exact (numerics.h)
-// tests      tests/quantize_codes_test.cc
+// tests      tests/numerics_test.cc (the formula), tests/lsq_test.cc (arrays, every device)
 #pragma once
 
 #include "quant/channel_layout.h"

@@ -27,7 +27,7 @@ class ConsoleTable {
 struct FinalFacts {
     std::optional<int64_t> float_nodes;          // of the Program
     std::optional<int64_t> float_weight_bytes;   // the parameters as f32
-    std::optional<int64_t> packed_weight_bytes;  // codes at their bits, biases, multipliers
+    std::optional<int64_t> packed_weight_bytes;  // codes at their bits, int32 biases
     std::optional<double> float_seconds;         // training and evaluation of each column
     std::optional<double> simulated_seconds;
     std::optional<double> integer_seconds;
