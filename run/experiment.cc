@@ -9,20 +9,18 @@
 #include <optional>
 #include <thread>
 
-#include "data/open_dataset.h"
 #include "integer/lower.h"
 #include "io/program_file.h"
 #include "io/safetensors.h"
 #include "io/sha256.h"
-#include "models/models.h"
+#include "run/answers.h"
+#include "run/assemble.h"
 #include "run/checkpoint.h"
 #include "run/console_table.h"
 #include "run/evaluate.h"
-#include "run/network_summary.h"
 #include "run/resources.h"
 #include "run/run_folder.h"
 #include "run/signals.h"
-#include "run/suggest.h"
 #include "run/trainer.h"
 #include "run/version.h"
 #include "tensor/parallel.h"
@@ -31,60 +29,7 @@ namespace gradus {
 
 namespace {
 
-constexpr int64_t kEvaluationBatch = 250;
 constexpr int64_t kReadableImages = 100;
-
-template <class Rows>
-std::vector<std::string> names_of(const Rows& rows) {
-    std::vector<std::string> names;
-    for (const auto& row : rows) names.emplace_back(row.name);
-    return names;
-}
-
-void check_names(const Options& o) {
-    check_name("model", o.model, names_of(models()));
-    auto algos = names_of(algorithms());
-    algos.push_back("none");
-    check_name("algorithm", o.algo, algos);
-    check_name("hardware", o.hardware, names_of(hardware_table()));
-    resolve_bn_fold(o, find_hardware(o.hardware).bn_fold);
-    check_kind(o.device != "cuda", ErrorKind::usage,
-               "--device cuda: training runs on the CPU in this version; use --device cpu");
-}
-
-DataSplits open_data(const Options& o) {
-    DatasetOptions options;
-    options.name = o.dataset;
-    options.path = o.data_path;
-    options.image_size = o.image_size;
-    return open_dataset(options);
-}
-
-LoaderOptions training_loader(const Options& o, const Dataset& data) {
-    LoaderOptions options;
-    options.batch_size = std::min<int64_t>(o.batch_size, data.size());
-    options.shuffle = true;
-    options.drop_last = true;
-    options.augmentation.crop_padding = o.crop_padding;
-    options.augmentation.flip = o.flip && data.facts().may_flip;
-    return options;
-}
-
-LoaderOptions evaluation_loader() {
-    LoaderOptions options;
-    options.batch_size = kEvaluationBatch;
-    return options;
-}
-
-// The images that set the first scales: the first of the training order.
-Tensor calibration_images(const Options& o, const DatasetPtr& train) {
-    LoaderOptions options;
-    options.batch_size = std::min<int64_t>(o.calibration_images, train->size());
-    options.shuffle = true;
-    Loader loader(train, options, Rng(o.seed).split("calibration"));
-    loader.start(0);
-    return loader.next()->images;
-}
 
 class Experiment {
   public:
@@ -129,39 +74,6 @@ class Experiment {
     std::unique_ptr<Optimizer> optimizer_;
     std::map<std::string, std::vector<double>> step_seconds_;  // of this process, by phase
 };
-
-ModelOptions model_options(const Options& o, const Dataset& data) {
-    const int64_t classes = o.num_classes > 0 ? o.num_classes : data.class_count();
-    check_kind(classes >= data.class_count(), ErrorKind::usage, "--num-classes ", classes,
-               ": the data set ", data.facts().name, " has ", data.class_count());
-    return {data.image_shape(), classes, o.stem};
-}
-
-Recipe recipe_of(const Options& o) {
-    return {o.algo,        o.hardware,        o.simulate == "qdq" ? Simulate::qdq : Simulate::exact,
-            o.weight_bits, o.activation_bits, 8};
-}
-
-OptimizerOptions optimizer_options(const Options& o) {
-    OptimizerOptions options;
-    options.kind = o.opt;
-    options.momentum = static_cast<float>(o.momentum);
-    options.nesterov = o.nesterov;
-    options.weight_decay = static_cast<float>(o.weight_decay);
-    return options;
-}
-
-Graph build_network(const Options& o, const Dataset& data) {
-    return find_model(o.model).build(model_options(o, data), Rng(o.seed).split("init"));
-}
-
-// The network before training. Weights that do not serve are refused at once; a resumed run reads
-// them only if it needs them.
-Graph starting_network(const Options& o, const Dataset& data) {
-    Graph network = build_network(o, data);
-    if (!o.weights.empty() && o.resume.empty()) load_network(o.weights, network.parameters());
-    return network;
-}
 
 // Everything that can be refused is refused here, before a folder is made or a step is done.
 Experiment::Experiment(const Options& options, int argc, const char* const* argv)
@@ -429,37 +341,6 @@ std::map<std::string, std::string> Experiment::metadata() const {
             {"hardware", options_.hardware},
             {"weight_bits", std::to_string(options_.weight_bits)},
             {"activation_bits", std::to_string(options_.activation_bits)}};
-}
-
-bool answered(const Options& o) {
-    if (o.list_models) {
-        for (const Model& m : models()) std::cout << m.name << "  " << m.description << '\n';
-    }
-    if (o.list_algos) {
-        std::cout << "none  the float network only\n";
-        for (const Algorithm& a : algorithms()) std::cout << a.name << "  " << a.citation << '\n';
-    }
-    if (o.list_hardware) {
-        for (const Hardware& h : hardware_table()) {
-            std::cout << h.name << "  " << h.description << "; weights " << describe(h.weight)
-                      << ", activations " << describe(h.activation) << ", block graph "
-                      << h.block_graph << ", batch-norm folding " << h.bn_fold << '\n';
-        }
-    }
-    return o.list_models || o.list_algos || o.list_hardware;
-}
-
-bool previewed(const Options& o) {
-    if (!o.summary && !o.dry_run) return false;
-    const DataSplits data = open_data(o);
-    const Graph network = build_network(o, *data.train);
-    if (o.summary) print_summary(std::cout, network, stream_is_utf8(1));
-    if (o.dry_run) {
-        for (const std::string& line : header_lines(o)) std::cout << line << '\n';
-        std::cout << data.announcement << '\n';
-        if (o.algo != "none") std::cout << quantize(network, recipe_of(o)).inference;
-    }
-    return true;
 }
 
 }  // namespace

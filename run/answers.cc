@@ -1,0 +1,44 @@
+#include "run/answers.h"
+
+#include <iostream>
+
+#include "models/models.h"
+#include "run/assemble.h"
+#include "run/console_table.h"
+#include "run/network_summary.h"
+
+namespace gradus {
+
+bool answered(const Options& o) {
+    if (o.list_models) {
+        for (const Model& m : models()) std::cout << m.name << "  " << m.description << '\n';
+    }
+    if (o.list_algos) {
+        std::cout << "none  the float network only\n";
+        for (const Algorithm& a : algorithms()) std::cout << a.name << "  " << a.citation << '\n';
+    }
+    if (o.list_hardware) {
+        for (const Hardware& h : hardware_table()) {
+            std::cout << h.name << "  " << h.description << "; weights " << describe(h.weight)
+                      << ", activations " << describe(h.activation) << ", block graph "
+                      << h.block_graph << ", batch-norm folding " << h.bn_fold
+                      << (h.exact ? "; exact: " : "; nominal: ") << h.evidence << '\n';
+        }
+    }
+    return o.list_models || o.list_algos || o.list_hardware;
+}
+
+bool previewed(const Options& o) {
+    if (!o.summary && !o.dry_run) return false;
+    const DataSplits data = open_data(o);
+    const Graph network = build_network(o, *data.train);
+    if (o.summary) print_summary(std::cout, network, stream_is_utf8(1));
+    if (o.dry_run) {
+        for (const std::string& line : header_lines(o)) std::cout << line << '\n';
+        std::cout << data.announcement << '\n';
+        if (o.algo != "none") std::cout << quantize(network, recipe_of(o)).inference;
+    }
+    return true;
+}
+
+}  // namespace gradus

@@ -1,0 +1,33 @@
+// assemble -- from the options of ./train to the things that a run is made of.
+#pragma once
+
+#include "data/loader.h"
+#include "data/open_dataset.h"
+#include "models/models.h"
+#include "nn/optimizer.h"
+#include "quant/prepare.h"
+#include "run/options.h"
+
+namespace gradus {
+
+// Error(usage) with the nearest name for an unknown model, algorithm or hardware, and for what this
+// version cannot do.
+void check_names(const Options& options);
+
+DataSplits open_data(const Options& options);
+LoaderOptions training_loader(const Options& options, const Dataset& data);
+LoaderOptions evaluation_loader();
+// The images that set the first scales: the first of the training order. [N, H, W, C].
+Tensor calibration_images(const Options& options, const DatasetPtr& train);
+
+ModelOptions model_options(const Options& options, const Dataset& data);
+Recipe recipe_of(const Options& options);
+OptimizerOptions optimizer_options(const Options& options);
+
+// The float network with its first weights.
+Graph build_network(const Options& options, const Dataset& data);
+// The network before training. Weights that do not serve are refused at once; a resumed run reads
+// them only if it needs them.
+Graph starting_network(const Options& options, const Dataset& data);
+
+}  // namespace gradus
