@@ -46,7 +46,8 @@ BOOST_AUTO_TEST_CASE(power_of_two_multipliers_equal_rational_arithmetic) {
         const int32_t acc = static_cast<int32_t>(rng.bits(2 * i) >> 7) - (1 << 24);
         const int shift = 1 + static_cast<int>(rng.below(2 * i + 1, 20));
         const int32_t expected = exact_half_even(acc, __int128{1} << shift);
-        const int32_t found = r1_requantize(acc, std::ldexp(1.0f, -shift), 0, INT32_MIN / 2, 1 << 29);
+        const int32_t found =
+            r1_requantize(acc, std::ldexp(1.0f, -shift), 0, INT32_MIN / 2, 1 << 29);
         BOOST_REQUIRE_EQUAL(found, expected);
     }
 }
