@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "models/resnet.h"
-#include "tensor/check.h"
+#include "tensor/find_row.h"
 
 namespace gradus {
 
@@ -16,12 +16,7 @@ const std::vector<Model>& models() {
 }
 
 const Model& find_model(const std::string& name) {
-    std::string names;
-    for (const Model& row : models()) {
-        if (row.name == name) return row;
-        names += std::string(" ") + row.name;
-    }
-    fail(ErrorKind::usage, "no model is called ", name, "; there are:", names);
+    return find_row(models(), "model", name);
 }
 
 std::string resolve_stem(const std::string& stem, const Shape& sample_shape) {

@@ -1,5 +1,7 @@
 #include "quant/hardware.h"
 
+#include "tensor/find_row.h"
+
 namespace gradus {
 
 namespace {
@@ -38,12 +40,7 @@ const std::vector<Hardware>& hardware_table() {
 }
 
 const Hardware& find_hardware(const std::string& name) {
-    std::string names;
-    for (const Hardware& row : hardware_table()) {
-        if (row.name == name) return row;
-        names += std::string(" ") + row.name;
-    }
-    fail(ErrorKind::usage, "no hardware is called ", name, "; there are:", names);
+    return find_row(hardware_table(), "hardware", name);
 }
 
 }  // namespace gradus

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <functional>
 
-#include "quant/channel_layout.h"
 #include "quant/numerics.h"
+#include "tensor/channel_layout.h"
 #include "tensor/parallel.h"
 
 namespace gradus {

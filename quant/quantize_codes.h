@@ -6,8 +6,8 @@
 // tests      tests/numerics_test.cc (the formula), tests/lsq_test.cc (arrays, every device)
 #pragma once
 
-#include "quant/channel_layout.h"
 #include "quant/numerics.h"
+#include "tensor/channel_layout.h"
 #include "tensor/kernel.h"
 
 namespace gradus {

@@ -3,8 +3,9 @@
 #include <cmath>
 
 #include "quant/algorithms/rows.h"
-#include "quant/channel_layout.h"
 #include "quant/quantize_codes.h"
+#include "tensor/channel_layout.h"
+#include "tensor/find_row.h"
 
 namespace gradus {
 
@@ -14,12 +15,7 @@ const std::vector<Algorithm>& algorithms() {
 }
 
 const Algorithm& find_algorithm(const std::string& name) {
-    std::string names;
-    for (const Algorithm& row : algorithms()) {
-        if (row.name == name) return row;
-        names += std::string(" ") + row.name;
-    }
-    fail(ErrorKind::usage, "no algorithm is called ", name, "; there are:", names);
+    return find_row(algorithms(), "algorithm", name);
 }
 
 Parameter& Quantizer::parameter(const std::string& suffix) const {

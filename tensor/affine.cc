@@ -1,5 +1,6 @@
 #include "tensor/affine.h"
 
+#include "tensor/channel_layout.h"
 #include "tensor/kernels/dequantize.h"
 
 namespace gradus {
@@ -27,10 +28,10 @@ DequantizeTerm term_of(const Affine& value) {
     check(axis >= 0 && axis < shape.rank() && shape[axis] == value.scale.numel(),
           "dequantize: ", value.scale.numel(), " scales do not fit axis ", value.axis, " of ",
           shape);
-    term.channels = shape[axis];
-    for (int a = 0; a < axis; ++a) term.outer *= shape[a];
-    term.inner = 1;
-    for (int a = axis + 1; a < shape.rank(); ++a) term.inner *= shape[a];
+    const ChannelLayout layout = channel_layout(shape, axis);
+    term.outer = layout.outer;
+    term.channels = layout.channels;
+    term.inner = layout.inner;
     return term;
 }
 

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
 }
 
 BOOST_AUTO_TEST_CASE(gradient_is_numeric) {
-    const AxisShape shape{2, 3, 4};
+    const ChannelLayout shape{2, 3, 4};
     for (const bool divide : {false, true}) {
         const GradcheckResult result = gradcheck(
             [&](const Arrays& in) {
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(the_fast_kernel_equals_the_readable_one) {
           std::pair{Shape{7, 5, 41}, 1}}) {
         for (const bool divide : {false, true}) {
             const std::vector<Tensor> got = run_large(divide, shape, axis);
-            AxisShape s{1, shape[axis], 1};
+            ChannelLayout s{1, shape[axis], 1};
             const int at = axis < 0 ? axis + shape.rank() : axis;
             for (int a = 0; a < at; ++a) s.outer *= shape[a];
             for (int a = at + 1; a < shape.rank(); ++a) s.inner *= shape[a];

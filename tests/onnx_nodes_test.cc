@@ -6,8 +6,8 @@
 #include <fstream>
 #include <numeric>
 
-#include "quant/channel_layout.h"
 #include "quant/requantize.h"
+#include "tensor/channel_layout.h"
 #include "tensor/kernels/conv2d_codes.h"
 #include "tests/compare.h"
 #include "tests/files.h"

@@ -7,17 +7,14 @@ namespace gradus {
 
 namespace {
 
-AxisShape axis_shape(const char* op, const Shape& x, const Shape& factor, int axis) {
+ChannelLayout axis_shape(const char* op, const Shape& x, const Shape& factor, int axis) {
     const int at = axis < 0 ? axis + x.rank() : axis;
     check(at >= 0 && at < x.rank() && factor.numel() == x[at], op, ": factor ", factor,
           " does not fit axis ", axis, " of ", x);
-    AxisShape shape{1, x[at], 1};
-    for (int a = 0; a < at; ++a) shape.outer *= x[a];
-    for (int a = at + 1; a < x.rank(); ++a) shape.inner *= x[a];
-    return shape;
+    return channel_layout(x, at);
 }
 
-Tensor scaled(const AxisShape& shape, const Tensor& x, const Tensor& f, bool divide) {
+Tensor scaled(const ChannelLayout& shape, const Tensor& x, const Tensor& f, bool divide) {
     Tensor y = Tensor::empty(x.shape(), DType::F32, x.device());
     axis_scale_forward(x.device(), shape, x.data<float>(), f.data<float>(), divide,
                        y.data<float>());
@@ -27,7 +24,7 @@ Tensor scaled(const AxisShape& shape, const Tensor& x, const Tensor& f, bool div
 Variable scale_axis(const char* op, const Variable& x, const Variable& factor, int axis,
                     bool divide) {
     const Tensor f = factor.data();
-    const AxisShape shape = axis_shape(op, x.shape(), f.shape(), axis);
+    const ChannelLayout shape = axis_shape(op, x.shape(), f.shape(), axis);
     const Tensor y = scaled(shape, x.data(), f, divide);
     // A quotient is kept rather than its dividend: batch norm, behind it, keeps it too.
     const Variable saved = divide ? Variable(y) : saved_value(x);

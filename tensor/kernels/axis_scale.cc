@@ -8,7 +8,7 @@ namespace {
 
 // f varies along the row.
 template <bool divide>
-void scale_columns(const AxisShape& s, const float* x, const float* f, float* y) {
+void scale_columns(const ChannelLayout& s, const float* x, const float* f, float* y) {
     parallel_chunks(s.outer, column_chunk_rows(s.channels), [=](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; ++r) {
             const float* in = x + r * s.channels;
@@ -20,7 +20,7 @@ void scale_columns(const AxisShape& s, const float* x, const float* f, float* y)
 
 // f is constant along the row.
 template <bool divide>
-void scale_rows(const AxisShape& s, const float* x, const float* f, float* y) {
+void scale_rows(const ChannelLayout& s, const float* x, const float* f, float* y) {
     parallel_chunks(s.outer * s.channels, std::max<int64_t>(1, (1 << 15) / s.inner),
                     [=](int64_t begin, int64_t end) {
                         for (int64_t r = begin; r < end; ++r) {
@@ -34,7 +34,7 @@ void scale_rows(const AxisShape& s, const float* x, const float* f, float* y) {
                     });
 }
 
-void axis_scale_forward_cpu(const AxisShape& s, const float* x, const float* f, bool divide,
+void axis_scale_forward_cpu(const ChannelLayout& s, const float* x, const float* f, bool divide,
                             float* y) {
     if (s.inner == 1) {
         return divide ? scale_columns<true>(s, x, f, y) : scale_columns<false>(s, x, f, y);
@@ -56,7 +56,7 @@ double dot_row(const float* a, const float* b, int64_t n) {
     return sum;
 }
 
-void axis_scale_factor_gradient_cpu(const AxisShape& s, const float* saved, const float* f,
+void axis_scale_factor_gradient_cpu(const ChannelLayout& s, const float* saved, const float* f,
                                     bool divide, const float* dy, float* df) {
     const auto finish = [=](int64_t c, double sum) {
         df[c] = static_cast<float>(divide ? -sum / double{f[c]} : sum);
@@ -81,9 +81,9 @@ void axis_scale_factor_gradient_cpu(const AxisShape& s, const float* saved, cons
 
 }  // namespace
 
-constinit Kernel<void(const AxisShape&, const float*, const float*, bool, float*)>
+constinit Kernel<void(const ChannelLayout&, const float*, const float*, bool, float*)>
     axis_scale_forward{"axis_scale_forward", axis_scale_forward_cpu};
-constinit Kernel<void(const AxisShape&, const float*, const float*, bool, const float*, float*)>
+constinit Kernel<void(const ChannelLayout&, const float*, const float*, bool, const float*, float*)>
     axis_scale_factor_gradient{"axis_scale_factor_gradient", axis_scale_factor_gradient_cpu};
 
 }  // namespace gradus

@@ -9,18 +9,14 @@
 
 #include <cstdint>
 
+#include "tensor/channel_layout.h"
 #include "tensor/kernel.h"
 
 namespace gradus {
 
-struct AxisShape {
-    int64_t outer, channels, inner;
-    int64_t numel() const { return outer * channels * inner; }
-};
-
 // The specification.
 template <class T>
-void axis_scale_forward_readable(const AxisShape& shape, const T* x, const T* f, bool divide,
+void axis_scale_forward_readable(const ChannelLayout& shape, const T* x, const T* f, bool divide,
                                  T* y) {
     for (int64_t i = 0; i < shape.numel(); ++i) {
         const T factor = f[i / shape.inner % shape.channels];
@@ -30,8 +26,8 @@ void axis_scale_forward_readable(const AxisShape& shape, const T* x, const T* f,
 
 // `saved` is x to multiply, y to divide.
 template <class T>
-void axis_scale_backward_readable(const AxisShape& shape, const T* saved, const T* f, bool divide,
-                                  const T* dy, T* dx, T* df) {
+void axis_scale_backward_readable(const ChannelLayout& shape, const T* saved, const T* f,
+                                  bool divide, const T* dy, T* dx, T* df) {
     for (int64_t c = 0; c < shape.channels; ++c) df[c] = 0;
     for (int64_t i = 0; i < shape.numel(); ++i) {
         const int64_t c = i / shape.inner % shape.channels;
@@ -40,10 +36,11 @@ void axis_scale_backward_readable(const AxisShape& shape, const T* saved, const 
     }
 }
 
-extern Kernel<void(const AxisShape& shape, const float* x, const float* f, bool divide, float* y)>
+extern Kernel<void(const ChannelLayout& shape, const float* x, const float* f, bool divide,
+                   float* y)>
     axis_scale_forward;
 // df alone: dx is the forward of dy.
-extern Kernel<void(const AxisShape& shape, const float* saved, const float* f, bool divide,
+extern Kernel<void(const ChannelLayout& shape, const float* saved, const float* f, bool divide,
                    const float* dy, float* df)>
     axis_scale_factor_gradient;
 
