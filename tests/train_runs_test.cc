@@ -19,7 +19,9 @@ Arguments recipe(const TemporaryFolder& data, const Arguments& more) {
     Arguments all{"--dataset",      "mnist", "--data-path", data.path(""),
                   "--batch-size",   "16",    "--max-steps", "4",
                   "--log-interval", "1",     "--lr",        "0.001",
-                  "--float-lr",     "0.01",  "--seed",      "5"};
+                  "--float-lr",     "0.01",  "--seed",      "5",
+                  "--stem",         "half",  "--epochs",    "4",
+                  "--float-epochs", "6"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
 }
