@@ -57,7 +57,8 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     const int64_t total = settings.total_steps(batches);
     const WarmupCosine schedule = settings.schedule(batches);
     check_parameters(settings, std::numeric_limits<int64_t>::max());
-    while (position_.phase_step < total) {
+    // An epoch that has begun is finished, also when a stop came behind its last step.
+    while (position_.phase_step < total || position_.batch > 0) {
         loader_.start(position_.epoch, position_.batch);
         double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));
         Stopwatch watch;

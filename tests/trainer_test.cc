@@ -102,6 +102,11 @@ struct Process {
     }
 };
 
+int64_t row_count(const std::string& path) {
+    const std::string rows = read_bytes(path);
+    return std::count(rows.begin(), rows.end(), '\n');
+}
+
 // A process that has not been broken off, calibrated where that applies.
 std::unique_ptr<Process> started(const std::string& hardware, const TemporaryFolder& folder) {
     auto process = std::make_unique<Process>(hardware, folder.path(""), 1);
@@ -120,8 +125,8 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_killed_and_resumed_gives_the_same_bits) {
         whole->train();
         const std::vector<Tensor> expected = whole->tensors();
         BOOST_TEST(whole->position.step == 15);
-        // In the middle of an epoch, at its last step, after the first step.
-        for (const int64_t step : {7, 10, 1}) {
+        // In the middle of an epoch, at its last step, after the first step, after the last one.
+        for (const int64_t step : {7, 10, 1, 15}) {
             const TemporaryFolder broken;
             const auto first = started(hardware, broken);
             BOOST_CHECK_THROW(first->train(Process::settings(), step), Killed);
@@ -136,6 +141,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_killed_and_resumed_gives_the_same_bits) {
                            hardware << " step " << step << " tensor " << i);
             }
             BOOST_TEST(second.position.step == 15);
+            BOOST_TEST(row_count(broken.path("metrics.csv")) == 4);  // a head and three epochs
         }
     }
 }
@@ -172,10 +178,8 @@ BOOST_AUTO_TEST_CASE(training_changes_what_it_should) {
         BOOST_TEST(!same_bits(process.parameters[i]->value, untouched.parameters()[i]->value),
                    process.parameters[i]->name);
     }
-    const std::string rows = read_bytes(folder.path("metrics.csv"));
-    BOOST_TEST(std::count(rows.begin(), rows.end(), '\n') == 4);  // a head and three epochs
-    const std::string lines = read_bytes(folder.path("metrics.jsonl"));
-    BOOST_TEST(std::count(lines.begin(), lines.end(), '\n') == 7);  // every second of 15 steps
+    BOOST_TEST(row_count(folder.path("metrics.csv")) == 4);    // a head and three epochs
+    BOOST_TEST(row_count(folder.path("metrics.jsonl")) == 7);  // every second of 15 steps
 }
 
 BOOST_AUTO_TEST_CASE(the_loss_falls) {
