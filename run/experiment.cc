@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 #include "integer/lower.h"
@@ -50,6 +51,7 @@ class Experiment {
     void plan_progress(int64_t steps_per_epoch);
     int integers();
     int judge(const IntegerEvaluation& found, const std::vector<std::string>& constants);
+    void report_layers(const Comparison& comparison);
     void finish();
     std::optional<double> images_per_second(const std::string& phase) const;
     std::optional<double> seconds_in(const std::string& phase) const;
@@ -266,15 +268,27 @@ int Experiment::integers() {
     return judge(found, constants);
 }
 
+// How far the float simulation is from the integers, layer by layer.
+void Experiment::report_layers(const Comparison& comparison) {
+    std::vector<LayerRow> rows;
+    for (const LayerComparison& layer : comparison.layers()) {
+        rows.push_back({layer.layer,
+                        layer.op,
+                        {},
+                        {},
+                        layer.codes_compared,
+                        layer.codes_different,
+                        layer.largest_difference});
+    }
+    std::ostringstream table;
+    print_layer_table(table, rows, stream_is_utf8(2));
+    progress_.line(table.str());
+}
+
 int Experiment::judge(const IntegerEvaluation& found, const std::vector<std::string>& constants) {
     const Comparison& c = found.comparison;
     if (options_.simulate == "qdq") {
-        for (const LayerComparison& layer : c.layers()) {
-            if (layer.codes_different == 0) continue;
-            progress_.line(join("  ", layer.layer, ": ", layer.codes_different, " of ",
-                                layer.codes_compared, " codes differ, by at most ",
-                                layer.largest_difference));
-        }
+        report_layers(c);
         return 0;
     }
     std::vector<std::string> differences = constants;
