@@ -6,7 +6,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
-#include <vector>
+#include <unordered_map>
 
 #include "tensor/check.h"
 
@@ -14,28 +14,31 @@ namespace gradus {
 
 namespace {
 
-// Blocks of 64 bytes' alignment, cached by size class: powers of two in eighths, so that a class
-// wastes at most an eighth of a block.
+// Blocks of 64 bytes' alignment, of sizes in eighths of powers of two. A freed block is kept, and
+// serves any request of at least half its size: steps that repeat their shapes cause no page fault,
+// and networks whose layers shrink do not keep a set of blocks for every extent.
 class CachingAllocator {
   public:
     void* allocate(size_t bytes) {
         const size_t size = size_class(bytes);
         const std::lock_guard<std::mutex> lock(mutex_);
-        in_use_ += size;
+        auto fit = free_.lower_bound(size);
+        const bool cached = fit != free_.end() && fit->first <= 2 * size;
+        const size_t taken = cached ? fit->first : size;
+        void* block = cached ? fit->second : fresh(size);
+        if (cached) free_.erase(fit);
+        sizes_[block] = taken;
+        in_use_ += taken;
         peak_ = std::max(peak_, in_use_);
-        if (auto& free = free_[size]; !free.empty()) {
-            void* block = free.back();
-            free.pop_back();
-            return block;
-        }
-        return fresh(size);
+        return block;
     }
 
-    void release(void* block, size_t bytes) {
-        const size_t size = size_class(bytes);
+    void release(void* block) {
         const std::lock_guard<std::mutex> lock(mutex_);
-        in_use_ -= size;
-        free_[size].push_back(block);
+        const auto used = sizes_.find(block);
+        in_use_ -= used->second;
+        free_.emplace(used->second, block);
+        sizes_.erase(used);
     }
 
     size_t in_use() {
@@ -70,14 +73,13 @@ class CachingAllocator {
     }
 
     void drop_free_blocks() {
-        for (auto& [size, blocks] : free_) {
-            for (void* block : blocks) std::free(block);
-        }
+        for (const auto& [size, block] : free_) std::free(block);
         free_.clear();
     }
 
     std::mutex mutex_;
-    std::map<size_t, std::vector<void*>> free_;
+    std::multimap<size_t, void*> free_;        // by size
+    std::unordered_map<void*, size_t> sizes_;  // of the blocks in use
     size_t in_use_ = 0;
     size_t peak_ = 0;
 };
@@ -91,8 +93,8 @@ CachingAllocator& allocator() {
 void allocate_cpu(size_t bytes, void** block) {
     *block = allocator().allocate(bytes);
 }
-void free_cpu(void* block, size_t bytes) {
-    allocator().release(block, bytes);
+void free_cpu(void* block, size_t) {
+    allocator().release(block);
 }
 void copy_cpu(void* to, const void* from, size_t bytes) {
     if (bytes) std::memcpy(to, from, bytes);
