@@ -88,6 +88,9 @@ Comparison::Comparison(const QuantizedModel& model, const Program& program)
         index_[instruction.quantizer] = layers_.size();
         layers_.push_back({instruction.name, instruction.op, instruction.quantizer});
     }
+    const auto quantized = static_cast<int64_t>(layers_.size());
+    check(quantized == model.activation_quantizers(), "compare: the program has ", quantized,
+          " quantized activations, the simulation ", model.activation_quantizers());
 }
 
 BatchOutcome Comparison::add(const Tensor& images, IntegerKernel kernel) {

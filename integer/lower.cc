@@ -255,6 +255,8 @@ class Lowering {
 
 Program lower(const QuantizedModel& model) {
     const ExactSimulation exact(model);
+    // The step of training behind us may have left a scale where no forward would use it.
+    for (const auto& quantizer : model.quantizers) quantizer->algorithm->project(*quantizer);
     return Lowering(model).run();
 }
 
