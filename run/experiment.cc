@@ -106,6 +106,10 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
         hash_dataset(*split, hash);
         facts_.data_sha256.emplace_back(name, hash.hex());
     }
+    const auto recorded = folder_.recorded_data_sha256();
+    check_kind(recorded.empty() || recorded == facts_.data_sha256, ErrorKind::data,
+               data_.announcement, ": other images than those that the run in ", folder_.path(),
+               " began with; give their folder by --data-path or start a new run");
     result_.model = options.model;
     result_.algo = options.algo;
     result_.hardware = options.hardware;

@@ -86,12 +86,11 @@ Json machine_json() {
             {"system", machine.system}};
 }
 
-// "started" of an earlier run.json; empty if there is none that can be read.
-std::string earlier_start(const std::string& path) {
+// An entry of an earlier run.json; null if there is none that can be read.
+Json earlier_entry(const std::string& path, const char* key) {
     std::ifstream file(path);
     const Json json = Json::parse(file, nullptr, false);
-    if (!json.is_object() || !json.contains("started")) return "";
-    return json["started"].is_string() ? json["started"].get<std::string>() : "";
+    return json.is_object() && json.contains(key) ? json[key] : Json();
 }
 
 }  // namespace
@@ -130,13 +129,22 @@ RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty())
         write_file_atomically(file("config.toml"), config_toml(options));
     }
     if (fresh_default) link_latest(path_);
-    started_ = earlier_start(file("run.json"));
-    if (started_.empty()) started_ = utc_time();
+    const Json started = earlier_entry(file("run.json"), "started");
+    started_ = started.is_string() ? started.get<std::string>() : utc_time();
     metrics_ = Metrics(path_);
 }
 
 std::string RunFolder::resume_command() const {
     return "./train --resume " + path_;
+}
+
+std::vector<std::pair<std::string, std::string>> RunFolder::recorded_data_sha256() const {
+    std::vector<std::pair<std::string, std::string>> hashes;
+    const Json recorded = earlier_entry(file("run.json"), "data_sha256");
+    for (const auto& [name, hash] : recorded.items()) {
+        if (hash.is_string()) hashes.emplace_back(name, hash.get<std::string>());
+    }
+    return hashes;
 }
 
 void RunFolder::write_run_json(const Options& options, const RunFacts& facts) {

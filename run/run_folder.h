@@ -61,6 +61,8 @@ class RunFolder {
     std::string resume_command() const;  // ./train --resume DIR
 
     Metrics& metrics() { return metrics_; }
+    // The hashes of the data in run.json; empty if there is none that can be read.
+    std::vector<std::pair<std::string, std::string>> recorded_data_sha256() const;
     void write_run_json(const Options& options, const RunFacts& facts);
     void write_result(const Result& result);  // its presence marks the run as finished
 

@@ -146,8 +146,8 @@ BOOST_AUTO_TEST_CASE(two_threads_give_the_same_weights) {
     BOOST_TEST(end.out == read_bytes(runs.path("run/result.json")));  // --json, nothing beside it
 }
 
-// Ctrl-C, a full disk, a damaged checkpoint and a SIGKILL befall one run. In the end nobody can
-// tell from its weights.
+// Ctrl-C, a full disk, other data, a damaged checkpoint and a SIGKILL befall one run. In the end
+// nobody can tell from its weights.
 BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
     const Reference& run = reference();
     BOOST_REQUIRE(run.end.code == 0);
@@ -171,6 +171,15 @@ BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
     BOOST_TEST(contains(only_line(full.err, "error: "), "safetensors"), full.err);
     BOOST_TEST(sha256_file(folder + "/last.safetensors") == last);
     BOOST_TEST(sha256_file(folder + "/previous.safetensors") == previous);
+
+    const TemporaryFolder other;
+    write_tiny_data(other);
+    other.file("train-labels-idx1-ubyte", idx_file(48, 0, 8));
+    Arguments elsewhere = resume;
+    elsewhere.insert(elsewhere.end(), {"--data-path", other.path("")});
+    const ProcessOutcome strange = run_train(elsewhere);
+    BOOST_TEST(strange.code == 3);
+    BOOST_TEST(contains(only_line(strange.err, "error: "), "other images"), strange.err);
 
     flip_a_bit(folder + "/last.safetensors");
     TrainProcess second(resume);
