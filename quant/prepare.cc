@@ -191,6 +191,8 @@ class Rewriter {
         const Node& conv = network_.node(conv_id);
         check_kind(conv.op == "conv2d", ErrorKind::usage, norm.name,
                    ": batch norm folds into a convolution only, not into ", conv.op);
+        check_kind(conv.inputs.size() == 2, ErrorKind::usage, conv.name,
+                   ": a convolution in front of batch norm folds without a bias only");
         const int x = layer_input(conv, conv_id);
         const int gamma = reuse(norm.inputs[1]), beta = reuse(norm.inputs[2]);
         const int mean = reuse(norm.inputs[3]), var = reuse(norm.inputs[4]);
