@@ -57,6 +57,7 @@ void compare_instruction(const Instruction& program, const Instruction& simulate
         differences.push_back(join(program.name, ": ", parts...));
     };
     if (program.op != simulated.op || program.inputs != simulated.inputs ||
+        program.output != simulated.output || program.is_float != simulated.is_float ||
         program.quantizer != simulated.quantizer) {
         return differs("is another instruction than in the simulation");
     }
@@ -174,6 +175,7 @@ std::vector<std::string> compare_constants(const QuantizedModel& model, const Pr
         return {join("the program has ", program.instructions.size(),
                      " instructions, the simulation ", expected.instructions.size())};
     }
+    if (program.output != expected.output) differences.push_back("the program has other logits");
     for (size_t i = 0; i < program.instructions.size(); ++i) {
         compare_instruction(program.instructions[i], expected.instructions[i], differences);
     }
