@@ -18,8 +18,7 @@ namespace {
 Tensor codes_of(const Node& node, const Variable& value) {
     if (value.exact()) return value.exact()->terms.at(0).codes;
     const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
-    Grid grid = q.algorithm->grid(q);
-    return quantize_to_grid(value.data(), grid, q.format).codes;
+    return codes_of(q, q.algorithm->grid(q), value.data()).codes;
 }
 
 // The first element that is not bitwise the same, or -1.

@@ -174,10 +174,9 @@ class Lowering {
         result.grid = grid;
         if (!x.pending) {
             instruction.constants["scale"] = grid.scale.clone();
-            set_bounds(instruction, q, grid, {q.format.qmin(), q.format.qmax()});
+            set_bounds(instruction, q, grid, bounds_of(grid, q.format));
         } else {
-            set_bounds(instruction, q, grid,
-                       clamp_bounds(x.lower, x.upper, scale_of(grid), zero_of(grid), q.format));
+            set_bounds(instruction, q, grid, clamp_bounds(x.lower, x.upper, grid, q.format));
             set_rule(instruction, x, grid);
         }
         result.reg = push(std::move(instruction));
@@ -256,7 +255,9 @@ class Lowering {
 Program lower(const QuantizedModel& model) {
     const ExactSimulation exact(model);
     // The step of training behind us may have left a scale where no forward would use it.
-    for (const auto& quantizer : model.quantizers) quantizer->algorithm->project(*quantizer);
+    for (const auto& quantizer : model.quantizers) {
+        if (quantizer->algorithm->project) quantizer->algorithm->project(*quantizer);
+    }
     return Lowering(model).run();
 }
 

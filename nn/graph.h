@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -21,8 +22,10 @@ struct Parameter {
     std::string name;
     Tensor value;
     bool trainable = true;
-    bool decay = true;  // weight decay applies
+    bool decay = true;      // weight decay applies
+    bool positive = false;  // a value of zero or below is a fault that is reported (scales)
     float lr_multiplier = 1.0f;
+    std::optional<float> weight_decay;  // instead of the optimizer's
 };
 
 enum class NodeKind { input, parameter, op };

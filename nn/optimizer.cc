@@ -30,7 +30,8 @@ void Optimizer::step(const Execution& execution, float lr) {
 
 void Optimizer::update(Parameter& parameter, const Tensor& grad, float lr) {
     Tensor& w = parameter.value;
-    const float decay = parameter.decay ? options_.weight_decay : 0.0f;
+    const float decay =
+        parameter.decay ? parameter.weight_decay.value_or(options_.weight_decay) : 0.0f;
     Tensor& m = state_of(parameter.name + ".momentum", w);
     if (options_.kind == "sgd") {
         const SgdAttrs attrs{lr, options_.momentum, decay, options_.nesterov};

@@ -11,6 +11,14 @@
 
 namespace gradus {
 
+// Smallest legal scale: float epsilon (MQBench 0.4).
+constexpr float kScaleFloor = 1.1920929e-7f;
+
+// The integers that a code may be, both ends included.
+struct CodeBounds {
+    int32_t lo, hi;
+};
+
 struct QuantFormat {
     int bits = 8;  // 2 to 8
     bool is_signed = true;

@@ -27,6 +27,14 @@ HOST_DEVICE inline double round_half_even(double v) {
     return rint(v);
 }
 
+// The largest integer not above v.
+HOST_DEVICE inline float round_down(float v) {
+    return floorf(v);
+}
+HOST_DEVICE inline double round_down(double v) {
+    return floor(v);
+}
+
 // Clamps an integer-valued float to [qmin, qmax]; NaN goes to qmin.
 HOST_DEVICE inline int32_t clamp_code(float q, int32_t qmin, int32_t qmax) {
     const float lo = static_cast<float>(qmin);
@@ -58,6 +66,11 @@ HOST_DEVICE inline float power_of_two_scale(float s) {
     int exponent = 0;
     const float mantissa = frexpf(s, &exponent);  // s = mantissa 2^exponent, mantissa in [0.5, 1)
     return ldexpf(1.0f, mantissa > 0.70710678118654752f ? exponent : exponent - 1);
+}
+
+// 2^ceil(log2_threshold): the power of two that a threshold is raised to (TQT).
+HOST_DEVICE inline float power_of_two_above(float log2_threshold) {
+    return ldexpf(1.0f, static_cast<int>(ceilf(log2_threshold)));
 }
 
 }  // namespace gradus

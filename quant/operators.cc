@@ -3,7 +3,6 @@
 #include "nn/operators.h"
 
 #include "quant/numerics.h"
-#include "quant/observers.h"
 #include "quant/quantizer.h"
 #include "quant/requantize_exact.h"
 #include "tensor/parallel.h"
@@ -20,34 +19,38 @@ Quantizer& quantizer_of(const Node& node) {
     return *quantizer;
 }
 
-Variable on_grid(const Quantizer& q, Affine codes) {
-    if (q.simulate == Simulate::qdq) return Variable(dequantize(codes));
-    return Variable(Exact{{std::move(codes)}});
+// Codes where the target's arithmetic is simulated, else floats.
+Variable on_grid(const Quantizer& q, const Grid& grid, const Variable& x) {
+    if (q.simulate == Simulate::qdq) return Variable(values_of(q, grid, x.data()));
+    const bool by_rule = x.exact() && has_rule(*q.hardware, *x.exact());
+    return Variable(Exact{{by_rule ? requantize(*q.hardware, *x.exact(), grid, q.format)
+                                   : codes_of(q, grid, x.data())}});
 }
 
-// Adaptive sign is decided with the first values, and stays (MQBench 1.2).
-void observe(Quantizer& q, const Tensor& x) {
-    if (q.adaptive_sign) q.format.is_signed = observe_range(x, -1).min.data<float>()[0] < 0.0f;
-    q.algorithm->initialise(q, x);
+// Brings the quantizer's parameters up to its input.
+void prepare_for(Quantizer& q, const Variable& x, bool training) {
+    if (q.observing) {
+        observe(q, x.data());
+    } else if (q.algorithm->follow) {
+        q.algorithm->follow(q, x.data(), training);
+    }
+    if (q.algorithm->project) q.algorithm->project(q);
 }
 
 // inputs: x, then the quantizer's parameters.
 Variable run_quantize(const OpContext& context, const Inputs& in) {
     Quantizer& q = quantizer_of(context.node);
     const Variable& x = in[0];
-    if (q.observing) observe(q, x.data());
-    q.algorithm->project(q);
+    prepare_for(q, x, context.training);
     const Grid grid = q.algorithm->grid(q);
-    const bool by_rule = x.exact() && has_rule(*q.hardware, *x.exact());
-    Affine codes = by_rule ? requantize(*q.hardware, *x.exact(), grid, q.format)
-                           : quantize_to_grid(x.data(), grid, q.format);
     // The tape keeps a float input, or the codes that an exact one is made of.
     Variable value = x.exact() ? Variable(*x.exact()) : Variable(x.data());
-    return record("quantize", on_grid(q, std::move(codes)), in,
+    return record("quantize", on_grid(q, grid, x), in,
                   [payload = context.node.payload, &q, grid, value](const Tensor& dy) -> Grads {
                       QuantizerGrads grads = q.algorithm->backward(q, grid, value.data(), dy);
                       Grads result{grads.dx};
                       for (Tensor& d : grads.parameters) result.push_back(std::move(d));
+                      result.resize(1 + q.parameters.size());  // none for what is kept
                       return result;
                   });
 }

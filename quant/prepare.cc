@@ -16,52 +16,57 @@ enum class Phase { training, inference };
 class QuantizerPool {
   public:
     QuantizerPool(const Recipe& recipe, const Hardware& hardware)
-        : recipe_(recipe), hardware_(hardware), algorithm_(find_algorithm(recipe.algorithm)) {}
+        : recipe_(recipe), hardware_(hardware) {}
 
-    std::shared_ptr<Quantizer> weight(const std::string& name, const Shape& shape, bool eight_bit) {
-        QuantFormat format = hardware_.weight;
-        format.bits = eight_bit ? recipe_.first_last_bits : recipe_.weight_bits;
-        return get(name, Role::weight, format, channel_count(format, shape), false);
+    // `end`: of the first or last weighted layer.
+    std::shared_ptr<Quantizer> weight(const std::string& name, const Shape& shape, bool end) {
+        Quantizer q;
+        q.role = Role::weight;
+        q.format = hardware_.weight;
+        q.format.bits = end ? recipe_.first_last_bits : recipe_.weight_bits;
+        q.free_zero_point = !q.format.symmetric;
+        q.calibration = recipe_.weight_calibration;
+        return get(name, q, recipe_.weight_algorithm, end, channel_count(q.format, shape));
     }
 
-    std::shared_ptr<Quantizer> activation(const std::string& name, bool behind_relu,
-                                          bool eight_bit) {
-        QuantFormat format = hardware_.activation;
-        format.bits = eight_bit ? recipe_.first_last_bits : recipe_.activation_bits;
-        return get(name, Role::activation, format, 1, !format.symmetric && !behind_relu);
+    std::shared_ptr<Quantizer> activation(const std::string& name, bool behind_relu, bool end) {
+        Quantizer q;
+        q.role = Role::activation;
+        q.format = hardware_.activation;
+        q.format.bits = end ? recipe_.first_last_bits : recipe_.activation_bits;
+        q.free_zero_point = !q.format.symmetric && !behind_relu;
+        q.adaptive_sign = hardware_.adaptive_sign;
+        q.calibration = recipe_.activation_calibration;
+        return get(name, q, recipe_.activation_algorithm, end, 1);
     }
 
     const std::vector<std::shared_ptr<Quantizer>>& all() const { return quantizers_; }
 
   private:
-    std::shared_ptr<Quantizer> get(const std::string& name, Role role, const QuantFormat& format,
-                                   int64_t channels, bool learn_zero_point) {
+    // The quantizer of this name; the first time as `q` describes it.
+    std::shared_ptr<Quantizer> get(const std::string& name, Quantizer q,
+                                   const std::string& algorithm, bool end, int64_t channels) {
         for (const auto& quantizer : quantizers_) {
             if (quantizer->name == name) return quantizer;
         }
-        auto quantizer = std::make_shared<Quantizer>();
-        quantizer->name = name;
-        quantizer->role = role;
-        quantizer->format = format;
-        quantizer->format.validate(name);
-        quantizer->simulate = recipe_.simulate;
-        quantizer->learn_zero_point = learn_zero_point;
-        quantizer->adaptive_sign = role == Role::activation && hardware_.adaptive_sign;
-        quantizer->algorithm = &algorithm_;
-        quantizer->hardware = &hardware_;
-        for (const std::string& suffix : algorithm_.parameters(*quantizer)) {
-            auto parameter = std::make_shared<Parameter>();
-            parameter->name = name + "." + suffix;
-            parameter->value = Tensor::full({channels}, suffix == "scale" ? 1.0f : 0.0f);
-            quantizer->parameters.push_back(parameter);
+        q.name = name;
+        q.simulate = recipe_.simulate;
+        q.reading = recipe_.reading;
+        q.dsq_form = recipe_.dsq_form;
+        q.hardware = &hardware_;
+        q.algorithm = &find_algorithm(algorithm.empty() ? recipe_.algorithm : algorithm, q.role);
+        if (end && q.algorithm->ends_by_range) {  // MQBench 2: the min-max rule at both ends
+            q.algorithm = &find_algorithm("minmax");
+            q.follows_range = true;
+            q.calibration = Calibration::own;
         }
-        quantizers_.push_back(quantizer);
-        return quantizer;
+        make_parameters(q, channels);
+        quantizers_.push_back(std::make_shared<Quantizer>(std::move(q)));
+        return quantizers_.back();
     }
 
     const Recipe& recipe_;
     const Hardware& hardware_;
-    const Algorithm& algorithm_;
     std::vector<std::shared_ptr<Quantizer>> quantizers_;
 };
 
@@ -255,10 +260,51 @@ QuantizedModel quantize(const Graph& network, const Recipe& recipe) {
     return model;
 }
 
+std::string QuantizedModel::not_deployable() const {
+    for (const auto& quantizer : quantizers) {
+        const Algorithm& row = *quantizer->algorithm;
+        if (row.not_deployable) return join(row.name, ": ", row.not_deployable);
+    }
+    return "";
+}
+
+void calibrate(QuantizedModel& model, const BatchSource& next) {
+    for (const auto& quantizer : model.quantizers) {
+        quantizer->observing = true;
+        quantizer->seen.reset();
+    }
+    for (Tensor images = next(); images.defined(); images = next()) {
+        execute(model.inference, images, RunMode{});
+    }
+    for (const auto& quantizer : model.quantizers) {
+        quantizer->observing = false;
+        quantizer->seen.reset();
+    }
+}
+
 void calibrate(QuantizedModel& model, const Tensor& images) {
-    for (const auto& quantizer : model.quantizers) quantizer->observing = true;
-    execute(model.inference, images, RunMode{});
-    for (const auto& quantizer : model.quantizers) quantizer->observing = false;
+    bool given = false;
+    calibrate(model, [&] {
+        const Tensor batch = given ? Tensor() : images;
+        given = true;
+        return batch;
+    });
+}
+
+// With momentum 1/k the k-th batch turns the average of k - 1 into that of k.
+void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
+    Graph graph = model.training;
+    int64_t count = 0;
+    for (Tensor images = next(); images.defined(); images = next()) {
+        ++count;
+        for (int id = 0; id < static_cast<int>(graph.nodes().size()); ++id) {
+            Node& node = graph.node(id);
+            if (node.op == "batch_norm") {
+                node.attributes.set("momentum", 1.0 / static_cast<double>(count));
+            }
+        }
+        execute(graph, images, RunMode{true});
+    }
 }
 
 }  // namespace gradus

@@ -18,7 +18,13 @@ struct Recipe {
     Simulate simulate = Simulate::exact;
     int weight_bits = 4;
     int activation_bits = 4;
-    int first_last_bits = 8;  // weights and inputs of the first and last weighted layer
+    int first_last_bits = 8;           // weights and inputs of the first and last weighted layer
+    std::string weight_algorithm;      // empty: `algorithm`
+    std::string activation_algorithm;  // empty: `algorithm`
+    Calibration weight_calibration = Calibration::own;
+    Calibration activation_calibration = Calibration::own;
+    Reading reading = Reading::paper;
+    DsqForm dsq_form = DsqForm::soft;
 };
 
 // The quantized network: two graphs that share parameters and quantizers.
@@ -30,13 +36,24 @@ struct QuantizedModel {
     Recipe recipe;
 
     int64_t activation_quantizers() const;
+    // Why no integers can execute it; empty if they can.
+    std::string not_deployable() const;
 };
+
+// Batches one after the other; an undefined tensor ends them.
+using BatchSource = std::function<Tensor()>;
 
 // Rewrites `network`, whose parameters stay shared. Refuses what the row cannot do in one line.
 QuantizedModel quantize(const Graph& network, const Recipe& recipe);
 
 // Initialises every quantizer in network order, quantization of what is before it already on
-// (MQBench 2.1), from one batch of normalised images [N, H, W, C]. Runs the inference graph.
-void calibrate(QuantizedModel& model, const Tensor& images);
+// (MQBench 2.1), from batches of normalised images [N, H, W, C]. Runs the inference graph; what is
+// kept of a batch does not depend on the number of batches.
+void calibrate(QuantizedModel& model, const BatchSource& next);
+void calibrate(QuantizedModel& model, const Tensor& images);  // one batch
+
+// Sets running means and variances to their averages over the batches, quantization on (MQBench,
+// App. C.3). Runs the training graph.
+void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next);
 
 }  // namespace gradus

@@ -75,10 +75,11 @@ bool has_rule(const Hardware& hardware, const Exact& value) {
            (is_sum_of_codes(value) && hardware.add == AddRule::onnxruntime);
 }
 
-CodeBounds clamp_bounds(float lower, float upper, float scale, int32_t zero_point,
-                        const QuantFormat& format) {
+CodeBounds clamp_bounds(float lower, float upper, const Grid& grid, const QuantFormat& format) {
+    const CodeBounds bounds = bounds_of(grid, format);
     const auto code = [&](float bound) {
-        return quantize_value(bound, scale, zero_point, format.qmin(), format.qmax());
+        return quantize_value(bound, grid.scale.data<float>()[0],
+                              grid.zero_point.data<int32_t>()[0], bounds.lo, bounds.hi);
     };
     return {code(lower), code(upper)};
 }
@@ -88,7 +89,7 @@ Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid
     check(has_rule(hardware, value), hardware.name, ": no rule for this value");
     const float s = grid.scale.data<float>()[0];
     const int32_t z = grid.zero_point.data<int32_t>()[0];
-    const CodeBounds bounds = clamp_bounds(value.lower, value.upper, s, z, format);
+    const CodeBounds bounds = clamp_bounds(value.lower, value.upper, grid, format);
     const Tensor codes = is_accumulator(value)
                              ? accumulator_codes(value.terms[0], s, z, bounds, format)
                              : sum_codes(value.terms[0], value.terms[1], s, z, bounds, format);

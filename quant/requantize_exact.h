@@ -19,11 +19,7 @@ Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid
 Affine requantize_average(const Hardware& hardware, const Affine& sums, const Grid& grid,
                           const QuantFormat& format);
 
-// The output range that a clamp of real values leaves.
-struct CodeBounds {
-    int32_t lo, hi;
-};
-CodeBounds clamp_bounds(float lower, float upper, float scale, int32_t zero_point,
-                        const QuantFormat& format);
+// The output range that a clamp of real values leaves of a grid.
+CodeBounds clamp_bounds(float lower, float upper, const Grid& grid, const QuantFormat& format);
 
 }  // namespace gradus

@@ -12,6 +12,16 @@ namespace gradus {
 namespace {
 
 constexpr int64_t kEvaluationBatch = 250;
+constexpr int64_t kCalibrationBatch = 128;
+
+Tensor first_rows(const Tensor& images, int64_t count) {
+    std::vector<int64_t> extents = images.shape().extents();
+    if (extents[0] == count) return images;
+    extents[0] = count;
+    Tensor rows = Tensor::empty(Shape(extents));
+    std::copy_n(images.data<float>(), rows.numel(), rows.data<float>());
+    return rows;
+}
 
 template <class Rows>
 std::vector<std::string> names_of(const Rows& rows) {
@@ -27,6 +37,9 @@ void check_names(const Options& o) {
     auto algos = names_of(algorithms());
     algos.push_back("none");
     check_name("algorithm", o.algo, algos);
+    if (o.algo == "none") algos = {"none"};
+    check_name("algorithm", o.weight_algo, algos);
+    check_name("algorithm", o.activation_algo, algos);
     check_name("hardware", o.hardware, names_of(hardware_table()));
     resolve_bn_fold(o, find_hardware(o.hardware).bn_fold);
     check_kind(o.device != "cuda", ErrorKind::usage,
@@ -57,13 +70,23 @@ LoaderOptions evaluation_loader() {
     return options;
 }
 
-Tensor calibration_images(const Options& o, const DatasetPtr& train) {
+BatchSource calibration_batches(const Options& o, const DatasetPtr& train) {
     LoaderOptions options;
-    options.batch_size = std::min<int64_t>(o.calibration_images, train->size());
+    options.batch_size = kCalibrationBatch;
     options.shuffle = true;
-    Loader loader(train, options, Rng(o.seed).split("calibration"));
-    loader.start(0);
-    return loader.next()->images;
+    const auto loader = std::make_shared<Loader>(train, options, Rng(o.seed).split("calibration"));
+    loader->start(0);
+    return [loader, left = calibration_image_count(o, *train)]() mutable {
+        const auto batch = left > 0 ? loader->next() : std::nullopt;
+        if (!batch) return Tensor();
+        const int64_t count = std::min(left, batch->images.shape()[0]);
+        left -= count;
+        return first_rows(batch->images, count);
+    };
+}
+
+int64_t calibration_image_count(const Options& o, const Dataset& train) {
+    return std::min<int64_t>(o.calibration_images, train.size());
 }
 
 ModelOptions model_options(const Options& o, const Dataset& data) {
@@ -74,8 +97,45 @@ ModelOptions model_options(const Options& o, const Dataset& data) {
 }
 
 Recipe recipe_of(const Options& o) {
-    return {o.algo,        o.hardware,        o.simulate == "qdq" ? Simulate::qdq : Simulate::exact,
-            o.weight_bits, o.activation_bits, 8};
+    Recipe recipe;
+    recipe.algorithm = o.algo;
+    recipe.weight_algorithm = o.weight_algo;
+    recipe.activation_algorithm = o.activation_algo;
+    recipe.hardware = o.hardware;
+    recipe.simulate = o.simulate == "qdq" ? Simulate::qdq : Simulate::exact;
+    recipe.weight_bits = o.weight_bits;
+    recipe.activation_bits = o.activation_bits;
+    recipe.weight_calibration = calibration_of(o.weight_calibration);
+    recipe.activation_calibration = calibration_of(o.activation_calibration);
+    recipe.reading = o.reading == "code" ? Reading::code : Reading::paper;
+    const bool ste = o.dsq_form == "ste" || (o.dsq_form == "auto" && o.reading == "code");
+    recipe.dsq_form = ste ? DsqForm::ste : DsqForm::soft;
+    return recipe;
+}
+
+std::string algorithms_text(const Options& o) {
+    const std::string weights = find_algorithm(o.weight_algo, Role::weight).name;
+    if (weights == o.activation_algo) return weights;
+    return join(weights, " weights, ", o.activation_algo, " activations");
+}
+
+std::vector<std::shared_ptr<Parameter>> learned_parameters(const QuantizedModel& model) {
+    std::vector<std::shared_ptr<Parameter>> learned;
+    for (const auto& quantizer : model.quantizers) {
+        for (const auto& parameter : quantizer->parameters) {
+            if (parameter->trainable) learned.push_back(parameter);
+        }
+    }
+    return learned;
+}
+
+void set_quantizer_rates(const Options& o, QuantizedModel& model) {
+    for (const auto& parameter : learned_parameters(model)) {
+        parameter->lr_multiplier = static_cast<float>(o.quantizer_lr_multiplier);
+        if (o.quantizer_weight_decay >= 0) {
+            parameter->weight_decay = static_cast<float>(o.quantizer_weight_decay);
+        }
+    }
 }
 
 OptimizerOptions optimizer_options(const Options& o) {

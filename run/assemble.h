@@ -17,11 +17,18 @@ void check_names(const Options& options);
 DataSplits open_data(const Options& options);
 LoaderOptions training_loader(const Options& options, const Dataset& data);
 LoaderOptions evaluation_loader();
-// The images that set the first scales: the first of the training order. [N, H, W, C].
-Tensor calibration_images(const Options& options, const DatasetPtr& train);
+// The images that set the first scales: --calibration-images of them from a shuffled training set,
+// without augmentation, in batches [N, H, W, C]. Every call begins anew.
+BatchSource calibration_batches(const Options& options, const DatasetPtr& train);
+int64_t calibration_image_count(const Options& options, const Dataset& train);
 
 ModelOptions model_options(const Options& options, const Dataset& data);
 Recipe recipe_of(const Options& options);
+// "lsq", or "dorefa weights, pact activations".
+std::string algorithms_text(const Options& options);
+// The learned parameters of all quantizers, and the rates and decay that the options give them.
+std::vector<std::shared_ptr<Parameter>> learned_parameters(const QuantizedModel& model);
+void set_quantizer_rates(const Options& options, QuantizedModel& model);
 OptimizerOptions optimizer_options(const Options& options);
 
 // The float network with its first weights.

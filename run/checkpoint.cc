@@ -21,7 +21,8 @@ std::string position_text(const RunPosition& p) {
                 {"batch", p.batch},           {"step", p.step},
                 {"phase_step", p.phase_step}, {"loss_sum", p.loss_sum},
                 {"correct", p.correct},       {"seen", p.seen},
-                {"float_top1", p.float_top1}, {"seconds", p.seconds}}
+                {"float_top1", p.float_top1}, {"calibrated_top1", p.calibrated_top1},
+                {"seconds", p.seconds}}
         .dump();
 }
 
@@ -37,6 +38,7 @@ RunPosition parse_position(const std::string& text) {
     p.correct = j.at("correct");
     p.seen = j.at("seen");
     p.float_top1 = j.at("float_top1");
+    p.calibrated_top1 = j.at("calibrated_top1");
     p.seconds = j.at("seconds");
     return p;
 }

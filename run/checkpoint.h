@@ -31,7 +31,8 @@ struct RunPosition {
     int64_t correct = 0;
     int64_t seen = 0;
     double float_top1 = -1.0;  // percent; below 0: not known yet
-    double seconds = 0.0;      // spent before
+    double calibrated_top1 = -1.0;
+    double seconds = 0.0;  // spent before
 };
 
 using ParameterList = std::vector<std::shared_ptr<Parameter>>;

@@ -49,6 +49,9 @@ class Experiment {
     PhaseSettings phase(const std::string& name) const;
     ProgressPhase progress_phase(const std::string& name, int64_t steps_per_epoch) const;
     void plan_progress(int64_t steps_per_epoch);
+    void calibrate_quantizers();
+    Accuracy simulated_accuracy();
+    int last_evaluation();
     int integers();
     int judge(const IntegerEvaluation& found, const std::vector<std::string>& constants);
     void report_layers(const Comparison& comparison);
@@ -59,6 +62,7 @@ class Experiment {
     void begin_phase(const std::string& name);
     std::map<std::string, std::string> metadata() const;
     bool quantizes() const { return options_.algo != "none"; }
+    bool deployable() const { return model_->not_deployable().empty(); }
 
     const Options& options_;
     Stopwatch watch_;
@@ -116,6 +120,7 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
     result_.simulate = options.simulate;
     result_.parameters = facts_.parameters;
     if (quantizes()) {
+        set_quantizer_rates(options, *model_);
         result_.weight_bits = options.weight_bits;
         result_.activation_bits = options.activation_bits;
     }
@@ -129,10 +134,13 @@ void Experiment::report_start() {
                         count_text(*facts_.parameters), " parameters, ", thread_count(),
                         " threads"));
     if (model_) {
-        progress_.line(join(options_.algo, " on ", options_.hardware, ": W", options_.weight_bits,
-                            "A", options_.activation_bits, ", first and last layer 8 bit, ",
-                            model_->activation_quantizers(), " activation quantizers, simulate ",
-                            options_.simulate));
+        progress_.line(join(algorithms_text(options_), " on ", options_.hardware, ": W",
+                            options_.weight_bits, "A", options_.activation_bits,
+                            ", first and last layer 8 bit, ", model_->activation_quantizers(),
+                            " activation quantizers, simulate ", options_.simulate));
+        if (!deployable()) {
+            progress_.line("no integers at the end: " + model_->not_deployable());
+        }
     }
     progress_.line("run folder " + folder_.path());
     folder_.write_run_json(options_, facts_);
@@ -152,7 +160,7 @@ int Experiment::run_phases() {
     if (folder_.resumed()) restore();
     if (position_.phase == "float") float_phase();
     if (quantizes() && position_.phase == "quantized") quantized_phase();
-    const int code = quantizes() ? integers() : 0;
+    const int code = quantizes() ? last_evaluation() : 0;
     finish();
     return code;
 }
@@ -204,6 +212,7 @@ void Experiment::train(const Graph& graph, const PhaseSettings& settings,
     plan_progress(steps_per_epoch);
     progress_.begin_phase(progress_phase(settings.name, steps_per_epoch), position_.phase_step);
     Trainer trainer(graph, loader, *optimizer_, position_, folder_.metrics(), progress_);
+    if (model_) trainer.watch(learned_parameters(*model_));
     trainer.run(settings,
                 {[this] { save(); }, evaluation, [this] { return folder_.resume_command(); }});
     step_seconds_[settings.name] = trainer.step_seconds();
@@ -236,18 +245,46 @@ void Experiment::finish_float() {
                         fixed_text(accuracy.top1(), 2)));
     save_network(folder_.file("float.safetensors"), float_graph_.parameters(), metadata());
     if (!quantizes()) return;
-    calibrate(*model_, calibration_images(options_, data_.train));
+    calibrate_quantizers();
+}
+
+void Experiment::calibrate_quantizers() {
+    calibrate(*model_, calibration_batches(options_, data_.train));
     progress_.line(join("calibrated ", model_->quantizers.size(), " quantizers on ",
-                        std::min<int64_t>(options_.calibration_images, data_.train->size()),
-                        " images"));
+                        calibration_image_count(options_, *data_.train), " images"));
+    for (const auto& quantizer : model_->quantizers) {
+        const Grid grid = quantizer->algorithm->grid(*quantizer);
+        const float* s = grid.scale.data<float>();
+        if (*std::min_element(s, s + grid.scale.numel()) > kScaleFloor) continue;
+        progress_.warn(join("warning: ", quantizer->name, " saw next to nothing but zeros: its ",
+                            "scale starts at the floor of ", kScaleFloor));
+    }
+    if (options_.reestimate_bn) {
+        reestimate_batch_norm(*model_, calibration_batches(options_, data_.train));
+        progress_.line("batch norm's statistics estimated anew");
+    }
+    if (options_.epochs > 0) position_.calibrated_top1 = simulated_accuracy().top1();
+    if (position_.calibrated_top1 < 0) return;
+    progress_.line("calibrated network: test top1 " + fixed_text(position_.calibrated_top1, 2));
+}
+
+Accuracy Experiment::simulated_accuracy() {
+    Loader loader(data_.test, evaluation_loader());
+    return evaluate(model_->inference, loader, progress_, "simulation");
 }
 
 void Experiment::quantized_phase() {
-    train(model_->training, phase("quantized"), [this] {
-        Loader loader(data_.test, evaluation_loader());
-        return evaluate(model_->inference, loader, progress_, "simulation");
-    });
+    train(model_->training, phase("quantized"), [this] { return simulated_accuracy(); });
     begin_phase("done");
+}
+
+// In integers where there are any, else in simulation alone.
+int Experiment::last_evaluation() {
+    const int code = deployable() ? integers() : 0;
+    if (!deployable()) result_.simulated_top1 = simulated_accuracy().top1();
+    result_.calibrated_top1 =
+        position_.calibrated_top1 < 0 ? result_.simulated_top1 : position_.calibrated_top1;
+    return code;
 }
 
 int Experiment::integers() {

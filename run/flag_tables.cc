@@ -1,4 +1,5 @@
 // The flags of the programs, one row each.
+#include "quant/calibration.h"
 #include "run/options.h"
 
 namespace gradus {
@@ -54,6 +55,28 @@ void add_quantization_flags(FlagTable& table, Options& o) {
     table.add("--activation-bits,--a-bits", &o.activation_bits, "else --bits").range(2, 8);
     table.add("--bn-fold", &o.bn_fold,
               "auto, none, merge, freeze, naive, whitepaper, torch, or -1 to 4");
+    table.add("--weight-algo", &o.weight_algo, "of the weights alone, else --algo");
+    table.add("--activation-algo", &o.activation_algo, "of the activations alone, else --algo");
+    table.add("--reading", &o.reading, "where MQBench's paper and released code disagree")
+        .one_of({"paper", "code"});
+    table.add("--dsq-form", &o.dsq_form, "gradient of dsq; auto: soft, or ste by --reading code")
+        .one_of({"auto", "soft", "ste"});
+    table
+        .add("--quantizer-lr-multiplier", &o.quantizer_lr_multiplier,
+             "rate of learned quantizer parameters, times --lr")
+        .range(0, 1e6);
+    table
+        .add("--quantizer-weight-decay", &o.quantizer_weight_decay,
+             "L2 penalty of learned quantizer parameters; -1: --weight-decay")
+        .range(-1, 1);
+    table.add("--calibration", &o.calibration,
+              "first ranges; auto: the algorithm's own, minmax, "
+              "moving-average, quantile, mse, kld, norm, mean-deviation");
+    table.add("--weight-calibration", &o.weight_calibration, "of the weights, else --calibration");
+    table.add("--activation-calibration", &o.activation_calibration,
+              "of the activations, else --calibration");
+    table.add("--reestimate-bn", &o.reestimate_bn,
+              "batch norm's statistics anew after calibration, quantized");
     table.add("--calibration-images", &o.calibration_images, "images that set the first scales")
         .range(1, 1e9);
 }

@@ -54,6 +54,13 @@ std::string json_line(const MetricsRow& row) {
     json["eval_top1"] = row.eval_top1;
     json["lr"] = row.lr;
     json["images_per_second"] = row.images_per_second;
+    for (const ParameterMetrics& p : row.parameters) {
+        auto& entry = json["parameters"][p.name];
+        entry = {{"value", p.value}, {"gradient", p.gradient}};
+        if (p.channels == 1) continue;
+        entry["gradient_norm"] = p.gradient_norm;
+        entry["channels"] = p.channels;
+    }
     return json.dump();
 }
 

@@ -5,8 +5,18 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace gradus {
+
+// A learned parameter of a quantizer after a step; per channel: means over the channels.
+struct ParameterMetrics {
+    std::string name;
+    int64_t channels = 1;
+    double value = NAN;
+    double gradient = NAN;
+    double gradient_norm = NAN;  // over the channels
+};
 
 // Numbers that are not known stay NaN: an empty cell in the CSV, null in JSON.
 struct MetricsRow {
@@ -19,6 +29,7 @@ struct MetricsRow {
     double eval_top1 = NAN;  // percent
     double lr = NAN;
     double images_per_second = NAN;
+    std::vector<ParameterMetrics> parameters = {};  // metrics.jsonl only
 };
 
 // Every line is on its way to the disk when the call returns; a write that fails throws

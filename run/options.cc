@@ -123,6 +123,12 @@ std::optional<int> folding_number(const std::string& text) {
 void resolve(Options& o) {
     if (o.weight_bits == 0) o.weight_bits = o.bits;
     if (o.activation_bits == 0) o.activation_bits = o.bits;
+    for (std::string* algo : {&o.weight_algo, &o.activation_algo}) {
+        if (algo->empty()) *algo = o.algo;
+    }
+    for (std::string* calibration : {&o.weight_calibration, &o.activation_calibration}) {
+        if (calibration->empty()) *calibration = o.calibration;
+    }
     check_kind(o.weight_bits >= 2, ErrorKind::usage,
                "--weight-bits takes a whole number from 2 to 8; got '", o.weight_bits, "'");
     check_kind(o.activation_bits >= 2, ErrorKind::usage,
@@ -132,11 +138,17 @@ void resolve(Options& o) {
                "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
 }
 
-// A plain --bits on the command line decides anew what the file said of the widths.
-void forget_widths(const std::set<std::string>& given, Options& o) {
-    if (!given.count("bits")) return;
-    if (!given.count("weight-bits")) o.weight_bits = 0;
-    if (!given.count("activation-bits")) o.activation_bits = 0;
+// A plain --bits, --algo or --calibration on the command line decides anew what the file said of
+// weights and activations.
+void forget_halves(const std::set<std::string>& given, Options& o) {
+    const auto forget = [&](const std::string& name, auto& weight, auto& activation) {
+        if (!given.count(name)) return;
+        if (!given.count("weight-" + name)) weight = {};
+        if (!given.count("activation-" + name)) activation = {};
+    };
+    forget("bits", o.weight_bits, o.activation_bits);
+    forget("algo", o.weight_algo, o.activation_algo);
+    forget("calibration", o.weight_calibration, o.activation_calibration);
 }
 
 std::string folder_to_resume(const Options& o) {
@@ -159,6 +171,11 @@ std::string folder_to_resume(const Options& o) {
     return folder;
 }
 
+// Flags that only give others their values.
+bool is_general(const std::string& name) {
+    return name == "bits" || name == "algo" || name == "calibration";
+}
+
 // A resumed run must compute what it would have computed.
 void check_unchanged(Options before, Options now) {
     resolve(before);
@@ -166,7 +183,7 @@ void check_unchanged(Options before, Options now) {
     const std::vector<Flag> new_flags = train_flags(now);
     for (size_t i = 0; i < old_flags.size(); ++i) {
         const std::string name = old_flags[i].name();
-        if (old_flags[i].use != FlagUse::recipe || name == "bits") continue;
+        if (old_flags[i].use != FlagUse::recipe || is_general(name)) continue;
         check_kind(flag_text(old_flags[i]) == flag_text(new_flags[i]), ErrorKind::usage,
                    "the run in ", now.output, " has --", name, " ", flag_text(old_flags[i]),
                    ", not ", flag_text(new_flags[i]), "; drop the flag or start a new run");
@@ -204,7 +221,7 @@ Options parse_train(int argc, const char* const* argv) {
     set_from_file(flags, file);
     const Options before = options;
     set_from_arguments(flags, argc, argv);
-    forget_widths(given, options);
+    forget_halves(given, options);
     resolve(options);
     if (!folder.empty()) {
         options.resume = options.output = folder;

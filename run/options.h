@@ -27,7 +27,17 @@ struct Options {
     int weight_bits = 0;      // resolved by the parser: --weight-bits, else --bits
     int activation_bits = 0;  // resolved by the parser: --activation-bits, else --bits
     std::string bn_fold = "auto";
+    std::string weight_algo;           // resolved by the parser: --weight-algo, else --algo
+    std::string activation_algo;       // likewise
+    std::string reading = "paper";     // where MQBench's paper and code disagree
+    std::string dsq_form = "auto";     // soft, or ste by --reading code
+    std::string calibration = "auto";  // auto: the algorithm's own first values
+    std::string weight_calibration;    // resolved by the parser, as the algorithms
+    std::string activation_calibration;
     int calibration_images = 512;
+    bool reestimate_bn = false;
+    double quantizer_lr_multiplier = 1.0;
+    double quantizer_weight_decay = -1.0;  // below 0: --weight-decay
 
     // data
     std::string dataset = "auto";

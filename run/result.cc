@@ -23,6 +23,7 @@ void for_each_key(R& result, const Visit& visit) {
     visit("weight_bits", result.weight_bits);
     visit("activation_bits", result.activation_bits);
     visit("float_top1", result.float_top1);
+    visit("calibrated_top1", result.calibrated_top1);
     visit("simulated_top1", result.simulated_top1);
     visit("integer_top1", result.integer_top1);
     visit("predictions_compared", result.predictions_compared);

@@ -16,6 +16,7 @@ struct Result {
     std::optional<int> weight_bits;
     std::optional<int> activation_bits;
     std::optional<double> float_top1;
+    std::optional<double> calibrated_top1;  // the simulation before quantized training
     std::optional<double> simulated_top1;
     std::optional<double> integer_top1;
     std::optional<int64_t> predictions_compared;

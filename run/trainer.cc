@@ -89,6 +89,8 @@ void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr)
     if (!std::isfinite(value)) diverged(batch, settings, value);
     backward(loss);
     optimizer_.step(execution, static_cast<float>(lr));
+    const bool due = (position_.step + 1) % settings.log_interval == 0;
+    measured_ = due ? measure(execution) : std::vector<ParameterMetrics>();
 
     batch_images_ = batch.labels.numel();
     position_.loss_sum += static_cast<double>(value) * static_cast<double>(batch_images_);
@@ -114,7 +116,7 @@ void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float 
 
 // A quantizer has a code for NaN, so the loss of a diverged network may look finite. What goes
 // wrong in a filter reaches the scale of its quantizer, and its batch norm, one step later.
-void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) const {
+void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
     for (const auto& parameter : graph_.parameters()) {
         const Tensor& value = parameter->value;
         if (value.numel() > largest) continue;
@@ -123,7 +125,48 @@ void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) c
                    ErrorKind::diverged, "diverged: ", parameter->name, " is not finite at ",
                    settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
                    " than ", settings.lr, " may help");
+        if (parameter->positive) report_faults(settings, *parameter);
     }
+}
+
+// A line the first time a parameter falls to zero or below; print_faults counts the others.
+void Trainer::report_faults(const PhaseSettings& settings, const Parameter& parameter) {
+    const float* x = parameter.value.data<float>();
+    const int64_t n = parameter.value.numel();
+    const int64_t bad = std::find_if(x, x + n, [](float v) { return v <= 0.0f; }) - x;
+    if (bad == n) return;
+    if (faults_[parameter.name]++ > 0) return;
+    progress_.warn(join("warning: ", parameter.name, n > 1 ? join('[', bad, ']') : "", " is ",
+                        x[bad], " after ", settings.name, " step ", position_.phase_step,
+                        "; its magnitude is used. A lower ", rate_flag(settings),
+                        " or --quantizer-lr-multiplier may help"));
+}
+
+void Trainer::print_faults(const PhaseSettings& settings) {
+    for (const auto& [name, steps] : faults_) {
+        if (steps < 2) continue;
+        progress_.warn(join("warning: ", name, " was at or below zero after ", steps, ' ',
+                            settings.name, " steps so far"));
+    }
+}
+
+std::vector<ParameterMetrics> Trainer::measure(const Execution& execution) const {
+    std::vector<ParameterMetrics> all;
+    for (const auto& parameter : watched_) {
+        const auto leaf = execution.leaves.find(parameter);
+        if (leaf == execution.leaves.end() || !leaf->second.grad().defined()) continue;
+        const int64_t n = parameter->value.numel();
+        double value = 0.0, gradient = 0.0, squares = 0.0;
+        for (int64_t c = 0; c < n; ++c) {
+            const double g = leaf->second.grad().data<float>()[c];
+            value += parameter->value.data<float>()[c];
+            gradient += g;
+            squares += g * g;
+        }
+        const double count = static_cast<double>(n);
+        all.push_back({parameter->name, n, value / count, gradient / count, std::sqrt(squares)});
+    }
+    return all;
 }
 
 MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
@@ -135,6 +178,7 @@ MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
     row.train_loss = position_.loss_sum / seen;
     row.train_top1 = 100.0 * static_cast<double>(position_.correct) / seen;
     row.lr = lr;
+    row.parameters = measured_;
     const int64_t recent =
         std::min<int64_t>(settings.log_interval, static_cast<int64_t>(step_seconds_.size()));
     if (recent > 0) {
@@ -156,6 +200,7 @@ Accuracy Trainer::evaluate(const PhaseHooks& hooks) const {
 
 void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr) {
     check_parameters(settings, std::numeric_limits<int64_t>::max());
+    print_faults(settings);
     MetricsRow metrics = row(settings, lr);
     const Accuracy accuracy = evaluate(hooks);
     if (accuracy.images > 0) {

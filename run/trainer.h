@@ -2,6 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "data/loader.h"
@@ -42,9 +45,15 @@ class Trainer {
             Metrics& metrics, Progress& progress);
 
     // Goes on from the position to the end of the phase. Error(diverged) names phase, step and the
-    // first layer or parameter that is not finite; nothing of that step is saved.
+    // first layer or parameter that is not finite; nothing of that step is saved. A scale that a
+    // step leaves at or below zero is reported with its step, and used as its magnitude.
     // Error(interrupted) after saving.
     void run(const PhaseSettings& settings, const PhaseHooks& hooks);
+
+    // Parameters whose values and gradients stand in the metrics of each interval.
+    void watch(std::vector<std::shared_ptr<Parameter>> parameters) {
+        watched_ = std::move(parameters);
+    }
 
     // Seconds of each step, data loading included.
     const std::vector<double>& step_seconds() const { return step_seconds_; }
@@ -52,8 +61,11 @@ class Trainer {
   private:
     void step(const Batch& batch, const PhaseSettings& settings, double lr);
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
-    void check_parameters(const PhaseSettings& settings, int64_t largest) const;
+    void check_parameters(const PhaseSettings& settings, int64_t largest);
+    void report_faults(const PhaseSettings& settings, const Parameter& parameter);
+    void print_faults(const PhaseSettings& settings);
     MetricsRow row(const PhaseSettings& settings, double lr) const;
+    std::vector<ParameterMetrics> measure(const Execution& execution) const;
     Accuracy evaluate(const PhaseHooks& hooks) const;
     void finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr);
 
@@ -65,6 +77,9 @@ class Trainer {
     Progress& progress_;
     std::vector<double> step_seconds_;
     int64_t batch_images_ = 0;
+    std::vector<std::shared_ptr<Parameter>> watched_;
+    std::vector<ParameterMetrics> measured_;  // at the last interval
+    std::map<std::string, int64_t> faults_;   // steps that left a positive parameter at or below 0
 };
 
 double median(std::vector<double> values);

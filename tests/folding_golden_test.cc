@@ -48,7 +48,7 @@ QuantizedModel example(const std::string& hardware, Simulate simulate) {
     for (const auto& q : model.quantizers) {
         const bool weight = q->role == Role::weight;
         set(q->parameter("scale"), {weight ? weight_scale : input_scale});
-        if (q->learn_zero_point) set(q->parameter("zero_point"), {128.0f});
+        if (q->free_zero_point) set(q->parameter("zero_point"), {128.0f});
     }
     return model;
 }

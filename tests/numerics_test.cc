@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "quant/calibration.h"
 #include "quant/format.h"
-#include "quant/observers.h"
 
 using namespace gradus;
 

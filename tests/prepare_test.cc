@@ -5,7 +5,6 @@
 #include <map>
 
 #include "models/models.h"
-#include "quant/observers.h"
 #include "tests/small_network.h"
 
 using namespace gradus;
@@ -69,10 +68,10 @@ BOOST_AUTO_TEST_CASE(formats_are_those_of_the_rows) {
     BOOST_TEST(w.format.qmax() == 7);
     BOOST_TEST(w.parameter("scale").value.numel() == 64);
     // Behind ReLU the zero point is qmin and does not learn; elsewhere it does.
-    BOOST_TEST(!quantizer(ort, "layer1.0.relu1.quantizer").learn_zero_point);
-    BOOST_TEST(quantizer(ort, "layer1.0.bn2.quantizer").learn_zero_point);
-    BOOST_TEST(quantizer(ort, "layer2.0.downsample.1.quantizer").learn_zero_point);
-    BOOST_TEST(quantizer(ort, "input.quantizer").learn_zero_point);
+    BOOST_TEST(!quantizer(ort, "layer1.0.relu1.quantizer").free_zero_point);
+    BOOST_TEST(quantizer(ort, "layer1.0.bn2.quantizer").free_zero_point);
+    BOOST_TEST(quantizer(ort, "layer2.0.downsample.1.quantizer").free_zero_point);
+    BOOST_TEST(quantizer(ort, "input.quantizer").free_zero_point);
     const QuantizedModel academic = resnet("academic");
     BOOST_TEST(quantizer(academic, "layer1.0.conv1.weight.quantizer").format.qmin() == -8);
     BOOST_TEST(
@@ -101,14 +100,11 @@ BOOST_AUTO_TEST_CASE(folding_keeps_the_function) {
     const Graph network = small_network();
     train_a_little(network, 5);
     Recipe recipe;
+    recipe.algorithm = "minmax";  // nothing is clipped
     recipe.simulate = Simulate::qdq;
     recipe.weight_bits = recipe.activation_bits = recipe.first_last_bits = 8;
     QuantizedModel model = quantize(network, recipe);
     const Tensor images = small_images(8);
-    // Ranges from minimum and maximum, so that nothing is clipped.
-    Algorithm min_max = find_algorithm("lsq");
-    min_max.initialise = initialise_from_range;
-    for (const auto& q : model.quantizers) q->algorithm = &min_max;
     calibrate(model, small_images(64));
     const Tensor reference = execute(network, images, RunMode{}).output.data();
     const Tensor folded = execute(model.inference, images, RunMode{}).output.data();

@@ -21,6 +21,7 @@ Result full_result() {
     result.weight_bits = 4;
     result.activation_bits = 3;
     result.float_top1 = percent(9123, 10000);
+    result.calibrated_top1 = 88.5;
     result.simulated_top1 = 90.5;
     result.integer_top1 = 90.5;
     result.predictions_compared = 10000;
@@ -54,7 +55,8 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_fixed) {
         BOOST_TEST(!value.is_null(), key);
     }
     BOOST_TEST(keys ==
-               "model algo hardware simulate weight_bits activation_bits float_top1 simulated_top1 "
+               "model algo hardware simulate weight_bits activation_bits float_top1 "
+               "calibrated_top1 simulated_top1 "
                "integer_top1 predictions_compared predictions_different codes_compared "
                "codes_different images_per_second peak_rss_bytes weights_sha256 parameters "
                "seconds");
@@ -68,7 +70,7 @@ BOOST_AUTO_TEST_CASE(what_was_not_run_is_null) {
     result.model = "resnet18";
     result.seconds = NAN;
     const auto json = nlohmann::json::parse(result_json(result));
-    BOOST_TEST(json.size() == 18);
+    BOOST_TEST(json.size() == 19);
     for (const auto& [key, value] : json.items()) BOOST_TEST(value.is_null() == (key != "model"));
 }
 

@@ -8,22 +8,18 @@
 //   dz = sum dy { 0 if in;  -s else }
 //
 // shapes     x, dy, dx [outer, channels, inner]; ds, dz [channels], without the gradient scale
-// exactness  dx exact; ds, dz rounded: float sums of 512 terms in 16 lanes, then double
+// exactness  dx exact; ds, dz rounded (gradient_sums.h)
 // tests      tests/lsq_test.cc
 #pragma once
 
+#include "quant/algorithms/gradient_terms.h"
 #include "quant/quantize_codes.h"
 
 namespace gradus {
 
-template <class T>
-struct LsqTerms {
-    T dx, ds, dz;
-};
-
 // One element's share of the three gradients. Selections, not branches: compilers make vectors.
 template <class T>
-HOST_DEVICE inline LsqTerms<T> lsq_terms(T x, T dy, T s, T z, T qmin, T qmax) {
+HOST_DEVICE inline GradientTerms<T> lsq_terms(T x, T dy, T s, T z, T qmin, T qmax) {
     const T v = x / s;
     const T rounded = round_half_even(v);
     const T code = rounded + z;
@@ -34,9 +30,26 @@ HOST_DEVICE inline LsqTerms<T> lsq_terms(T x, T dy, T s, T z, T qmin, T qmax) {
     return {outside ? T(0) : dy, dy * (outside ? edge : rounded - v), outside ? -dy * s : T(0)};
 }
 
+struct LsqChannel {
+    float s, z, qmin, qmax;
+    HOST_DEVICE GradientTerms<float> operator()(float x, float dy) const {
+        return lsq_terms(x, dy, s, z, qmin, qmax);
+    }
+};
+struct LsqElement {
+    const float* scale;
+    const int32_t* zero_point;
+    CodeRange range;
+    HOST_DEVICE LsqChannel channel(int64_t c) const {
+        return {scale[c], static_cast<float>(zero_point[c]), static_cast<float>(range.qmin),
+                static_cast<float>(range.qmax)};
+    }
+};
+
 // dz may be null: the zero point does not learn.
 extern Kernel<void(const float* x, const float* dy, const ChannelLayout& layout, const float* scale,
-                   const CodeRange& range, float* dx, float* ds, float* dz)>
+                   const int32_t* zero_point, const CodeRange& range, float* dx, float* ds,
+                   float* dz)>
     lsq_backward;
 
 }  // namespace gradus

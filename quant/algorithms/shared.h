@@ -1,0 +1,43 @@
+// shared -- what several algorithms do alike.
+#pragma once
+
+#include "quant/quantizer.h"
+#include "quant/statistics.h"
+
+namespace gradus {
+
+// Where ranges follow activations: 0.9 old + 0.1 new (MQBench 3.2, BatchMeanMax).
+inline float moved(float old_value, float new_value) {
+    return 0.9f * old_value + 0.1f * new_value;
+}
+
+// The scale of each channel as it is used, a copy (the parameter may be updated while a grid is in
+// use): rounded to a power of two where the format asks.
+Tensor used_scale(const Quantizer& q, const Tensor& scale);
+// d used_scale / d scale (MQBench 1.4: s_pot / s, straight through the exponent's rounding; 1 else)
+// times a gradient scale, applied to a gradient per channel.
+void chain_scale_gradient(const Quantizer& q, const Grid& grid, float gradient_scale, Tensor& ds);
+void multiply(Tensor& gradient, float factor);
+
+// Every element to max(|v|, floor).
+void make_positive(Tensor& values, float floor);
+
+// What every quantizer whose zero point is fixed has: 0, or qmin where the format is asymmetric.
+Tensor fixed_zero_point(const Quantizer& q, int64_t channels);
+
+// By the calibration that q asks for, else by `own`: one scale and zero point per channel.
+std::vector<ScaleAndZero> first_grids(const Quantizer& q, const Statistics& seen, Calibration own);
+
+// Sets the parameters low and high of a quantizer whose range is kept.
+void keep_range(Quantizer& q, int64_t channel, float low, float high);
+
+// The plain straight-through gradient (MQBench 1.6): dx = dy [qmin <= rne(x/s) + z <= qmax].
+QuantizerGrads straight_through(const Quantizer& q, const Grid& grid, const Tensor& x,
+                                const Tensor& dy);
+
+// A refusal for what needs one scale per tensor, symmetric codes, a free exponent.
+std::string refuse_per_channel(const Quantizer& q);
+std::string refuse_asymmetric(const Quantizer& q);
+std::string refuse_power_of_two(const Quantizer& q);
+
+}  // namespace gradus
