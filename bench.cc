@@ -1,4 +1,4 @@
-// ./bench -- the speed and memory of a training step.
+// ./bench -- the speed and memory of a training step, and the cost of fake quantization.
 #include "run/benchmark.h"
 #include "run/guarded_main.h"
 #include "run/options.h"

@@ -5,7 +5,7 @@
 //                                                       NaN is outside, and outside dx is 0 for any dy
 //
 // One pass over memory; no codes are kept. Outputs too large for the caches are written past them
-// (docs/results/fake-quantize.md): one pass less than an ordinary store, which reads its line first.
+// (docs/results/fake-quantize.md).
 // shapes     x, dy, x_hat, dx [outer, channels, inner], scale and zero_point [channels]; outputs do
 //            not overlap inputs
 // source     MQBench 1.1 and 1.6; straight-through estimator: Bengio et al., arXiv 1308.3432

@@ -12,6 +12,7 @@
 #include "nn/optimizer.h"
 #include "quant/prepare.h"
 #include "run/console_table.h"
+#include "run/fake_quantize_benchmark.h"
 #include "run/resources.h"
 #include "run/trainer.h"
 #include "tensor/parallel.h"
@@ -76,7 +77,7 @@ int run_benchmark(const BenchOptions& o) {
         std::cout << o.answer;
         return 0;
     }
-    check_kind(o.step, ErrorKind::usage, "nothing to measure; give --step");
+    if (o.fake_quantize) return benchmark_fake_quantize(o);
     set_thread_count(o.threads > 0 ? o.threads
                                    : static_cast<int>(std::thread::hardware_concurrency()));
     const Batch batch = synthetic_batch(o);

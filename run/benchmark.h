@@ -1,4 +1,5 @@
-// benchmark -- a training step on synthetic input: images per second and peak memory.
+// benchmark -- ./bench: a training step on synthetic input, images per second and peak memory; or
+// the kernels of fake quantization (run/fake_quantize_benchmark.h).
 #pragma once
 
 #include "run/options.h"

@@ -189,6 +189,7 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
         return table.add(names, target, help).used_for(FlagUse::call).on_first_page();
     };
     add("--step", &o.step, "time whole training steps");
+    add("--fake-quantize", &o.fake_quantize, "time the quantizers' kernels beside memcpy");
     add("--model", &o.model, "network");
     add("--stem", &o.stem, "first layers").one_of(kStems);
     add("--image-size,--img-size", &o.image_size, "pixels a side").range(1, 4096);
@@ -196,8 +197,9 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
     add("--algo", &o.algo, "none: float; else quantized by it");
     add("--hardware,--backend", &o.hardware, "target of the quantization");
     add("--bits", &o.bits, "of weights and activations").range(2, 8);
-    add("--threads", &o.threads, "CPU threads; 0: every core").range(0, 1024);
-    add("--steps", &o.steps, "steps that are timed").range(1, 1e9);
+    add("--mebibytes", &o.mebibytes, "of the float tensor of --fake-quantize").range(1, 1 << 16);
+    add("--threads", &o.threads, "0: every core; --fake-quantize has 1 unless told").range(0, 1024);
+    add("--steps", &o.steps, "steps, or repeats, that are timed").range(1, 1e9);
     add("--warmup", &o.warmup, "steps before them").range(0, 1e9);
     add("--json", &o.json, "one JSON object instead of a table");
     add("-h,--help", &o.help, "this page").used_for(FlagUse::question);

@@ -194,8 +194,9 @@ const char* const kTrainUsage =
     "Trains a network, quantizes it, and runs it in integers.\n"
     "usage: ./train --model resnet18 --algo lsq [flags]\n";
 const char* const kBenchUsage =
-    "Measures a training step on synthetic images.\n"
-    "usage: ./bench --step [flags]\n";
+    "Measures a training step on synthetic images, or fake quantization beside memcpy.\n"
+    "usage: ./bench --step [flags]\n"
+    "       ./bench --fake-quantize [flags]\n";
 
 }  // namespace
 
@@ -232,14 +233,18 @@ Options parse_train(int argc, const char* const* argv) {
 
 BenchOptions parse_bench(int argc, const char* const* argv) {
     BenchOptions options;
-    set_from_arguments(bench_flags(options), argc, argv);
+    const std::set<std::string> given = set_from_arguments(bench_flags(options), argc, argv);
     if (options.version) options.answer = version_line() + "\n";
     if (options.help) {
         BenchOptions defaults;
         options.answer = help_text(kBenchUsage, bench_flags(defaults), false);
     }
-    check_kind(options.step || !options.answer.empty(), ErrorKind::usage,
-               "nothing to measure; add --step (see --help)");
+    if (!options.answer.empty()) return options;
+    check_kind(options.step || options.fake_quantize, ErrorKind::usage,
+               "nothing to measure; add --step or --fake-quantize (see --help)");
+    check_kind(!options.step || !options.fake_quantize, ErrorKind::usage,
+               "--step and --fake-quantize are two measurements; drop one");
+    if (options.fake_quantize && !given.contains("threads")) options.threads = 1;
     return options;
 }
 

@@ -89,6 +89,7 @@ struct Options {
 // ./bench
 struct BenchOptions {
     bool step = false;
+    bool fake_quantize = false;
     std::string model = "resnet18";
     std::string stem = "small";
     int image_size = 32;
@@ -96,9 +97,10 @@ struct BenchOptions {
     std::string algo = "none";
     std::string hardware = "onnxruntime";
     int bits = 4;
-    int threads = 0;  // 0: every core
+    int threads = 0;  // 0: every core. The parser replaces it by 1 for fake_quantize
     int steps = 20;
     int warmup = 3;
+    int mebibytes = 256;  // of the tensor of fake_quantize
     bool json = false;
     bool help = false;
     bool version = false;

@@ -261,8 +261,22 @@ BOOST_AUTO_TEST_CASE(bench_has_its_own_flags) {
     BOOST_TEST(o.steps == 5);
     BOOST_TEST(o.image_size == 16);
     BOOST_TEST(o.stem == "small");
-    BOOST_TEST(throws(ErrorKind::usage, {"--step"}, [] { bench({}); }));
+    BOOST_TEST(o.threads == 0);
+    BOOST_TEST(throws(ErrorKind::usage, {"--step", "--fake-quantize"}, [] { bench({}); }));
+    BOOST_TEST(throws(ErrorKind::usage, {"drop one"}, [] {
+        bench({"--step", "--fake-quantize"});
+    }));
     BOOST_TEST(throws(ErrorKind::usage, {"--epochs"}, [] { bench({"--step", "--epochs", "1"}); }));
+}
+
+BOOST_AUTO_TEST_CASE(bench_measures_fake_quantization_on_one_thread_unless_told) {
+    BOOST_TEST(bench({"--fake-quantize"}).threads == 1);
+    BOOST_TEST(bench({"--fake-quantize"}).mebibytes == 256);
+    BOOST_TEST(bench({"--fake-quantize", "--threads", "0"}).threads == 0);
+    BOOST_TEST(bench({"--fake-quantize", "--threads", "2", "--mebibytes", "8"}).threads == 2);
+    BOOST_TEST(throws(ErrorKind::usage, {"--mebibytes"}, [] {
+        bench({"--fake-quantize", "--mebibytes", "0"});
+    }));
 }
 
 BOOST_AUTO_TEST_CASE(the_nearest_name_is_suggested) {
