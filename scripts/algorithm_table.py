@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Trains ResNet-18 with every algorithm from one float checkpoint and writes the table of results.
+
+  scripts/algorithm_table.py                    all rows, Fashion-MNIST, --hardware academic
+  scripts/algorithm_table.py --rows lsq pact    some of them
+  scripts/algorithm_table.py --table-only       the table from what has been run
+
+Every row is a run folder below --output. A row that is finished is not run again, one that was cut
+off goes on where it was; delete its folder to begin anew.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+
+# name of the row, flags beyond the common ones. Weights that are not scaled back (dorefa, qil, apot)
+# need statistics of batch norm that know of it.
+UNSCALED = ["--reestimate-bn"]
+FLOAT_ONLY = ["--simulate", "qdq"]
+ROWS = [
+    ("lsq", ["--algo", "lsq"]),
+    ("pact", ["--algo", "pact"] + UNSCALED),
+    ("dorefa", ["--algo", "dorefa"] + UNSCALED),
+    ("lsq+", ["--algo", "lsq+"]),
+    ("dsq soft", ["--algo", "dsq"]),
+    ("dsq ste", ["--algo", "dsq", "--dsq-form", "ste"]),
+    ("tqt", ["--algo", "tqt"]),
+    ("minmax", ["--algo", "minmax"]),
+    ("qil", ["--algo", "qil"] + UNSCALED + FLOAT_ONLY),
+    ("apot", ["--algo", "apot"] + UNSCALED + FLOAT_ONLY),
+    ("lsq W2A2", ["--algo", "lsq", "--bits", "2"]),
+]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", default="./train", help="the program")
+    parser.add_argument("--output", default="runs/algorithms", help="folder of the run folders")
+    parser.add_argument("--weights", help="float checkpoint, else one is trained first")
+    parser.add_argument("--epochs", type=int, default=2, help="quantized epochs of each row [2]")
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="of: " + ", ".join(n for n, _ in ROWS))
+    parser.add_argument("--table", default="docs/results/algorithms.md", help="file of the table")
+    parser.add_argument("--table-only", action="store_true", help="run nothing")
+    parser.add_argument("--train-flags", nargs=argparse.REMAINDER, default=[],
+                        help="everything behind it goes to ./train")
+    options = parser.parse_args()
+    known = [name for name, _ in ROWS]
+    for name in options.rows or []:
+        if name not in known:
+            parser.error(f"no row is called {name}; there are: {', '.join(known)}")
+    return options
+
+
+def folder_of(options, name):
+    return pathlib.Path(options.output) / name.replace(" ", "-")
+
+
+def result_of(folder):
+    path = folder / "result.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def run(options, folder, flags):
+    """The exit code: 0 also if the row had been finished before."""
+    if result_of(folder) is not None:
+        return 0
+    if (folder / "config.toml").exists():
+        command = [options.train, "--resume", str(folder)]
+    else:
+        command = [options.train, "--output", str(folder)] + flags
+    print("+", " ".join(command), flush=True)
+    with open(f"{folder}.log", "a", encoding="utf-8") as log:
+        return subprocess.run(command + ["--no-progress"], stdout=log, stderr=log,
+                              check=False).returncode
+
+
+def float_checkpoint(options):
+    if options.weights:
+        return options.weights
+    folder = folder_of(options, "float")
+    if run(options, folder, ["--model", "resnet18", "--algo", "none"] + options.train_flags) != 0:
+        sys.exit(f"algorithm_table: the float network did not train; see {folder}.log")
+    return str(folder / "float.safetensors")
+
+
+def cell(value, digits=2):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def differ(result):
+    if result["codes_compared"] is None:
+        return "-"
+    return f"{result['codes_different']} of {result['codes_compared']:,}"
+
+
+def last_line(path):
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return lines[-1] if lines else "not run"
+
+
+def table(options):
+    lines = ["| row | flags | float | PTQ | QAT | integers | codes that differ | below float |",
+             "|---|---|---|---|---|---|---|---|"]
+    for name, flags in ROWS:
+        folder = folder_of(options, name)
+        result = result_of(folder)
+        if result is None:
+            if (log := pathlib.Path(f"{folder}.log")).exists():
+                lines.append(f"| {name} | `{' '.join(flags)}` | did not finish: {last_line(log)} "
+                             "| | | | | |")
+            continue
+        gap = result["float_top1"] - result["simulated_top1"]
+        lines.append(f"| {name} | `{' '.join(flags)}` | {cell(result['float_top1'])} "
+                     f"| {cell(result['calibrated_top1'])} | {cell(result['simulated_top1'])} "
+                     f"| {cell(result['integer_top1'])} | {differ(result)} | {gap:+.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_table(options):
+    """Replaces the table between the two marks of the file; the words around it stay."""
+    begin, end = "<!-- table -->\n", "<!-- end of table -->\n"
+    path = pathlib.Path(options.table)
+    text = path.read_text(encoding="utf-8") if path.exists() else begin + end
+    head, rest = text.split(begin, 1)
+    path.write_text(head + begin + table(options) + end + rest.split(end, 1)[1], encoding="utf-8")
+    print(f"algorithm_table: wrote {path}")
+
+
+def main():
+    options = arguments()
+    pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
+    failed = []
+    if not options.table_only:
+        weights = float_checkpoint(options)
+        common = ["--model", "resnet18", "--hardware", "academic", "--bits", "4", "--weights",
+                  weights, "--epochs", str(options.epochs)]
+        for name, flags in ROWS:
+            if options.rows and name not in options.rows:
+                continue
+            folder = folder_of(options, name)
+            code = run(options, folder, common + flags + options.train_flags)
+            if code != 0:
+                print(f"algorithm_table: {name} ended with {code}: {last_line(pathlib.Path(f'{folder}.log'))}")
+                failed.append(name)
+    write_table(options)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
