@@ -29,10 +29,14 @@ Variable on_grid(const Quantizer& q, const Grid& grid, const Variable& x) {
 
 // Brings the quantizer's parameters up to its input.
 void prepare_for(Quantizer& q, const Variable& x, bool training) {
-    if (q.observing) {
-        observe(q, x.data());
-    } else if (q.algorithm->follow) {
-        q.algorithm->follow(q, x.data(), training);
+    try {
+        if (q.observing) {
+            observe(q, x.data());
+        } else if (q.algorithm->follow) {
+            q.algorithm->follow(q, x.data(), training);
+        }
+    } catch (const Error& error) {
+        fail(error.kind(), q.name, ": ", error.what());
     }
     if (q.algorithm->project) q.algorithm->project(q);
 }

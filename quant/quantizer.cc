@@ -57,6 +57,11 @@ void refuse_impossible(const Quantizer& q) {
     check_kind(!row.not_deployable || q.simulate == Simulate::qdq, ErrorKind::usage, row.name,
                " is not deployable: ", row.not_deployable ? row.not_deployable : "",
                "; add --simulate qdq to train it as a float simulation");
+    const bool by_batch =
+        q.follows_range && q.role == Role::activation && q.reading == Reading::code;
+    check_kind(!by_batch || q.simulate == Simulate::qdq, ErrorKind::usage, q.name,
+               ": --reading code takes each batch's own range also in evaluation, which no program "
+               "of integers can do; add --simulate qdq");
 }
 
 }  // namespace

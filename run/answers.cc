@@ -15,7 +15,11 @@ bool answered(const Options& o) {
     }
     if (o.list_algos) {
         std::cout << "none  the float network only\n";
-        for (const Algorithm& a : algorithms()) std::cout << a.name << "  " << a.citation << '\n';
+        for (const Algorithm& a : algorithms()) {
+            std::cout << a.name << "  " << a.citation;
+            if (a.not_deployable) std::cout << "; --simulate qdq only: " << a.not_deployable;
+            std::cout << '\n';
+        }
     }
     if (o.list_hardware) {
         for (const Hardware& h : hardware_table()) {

@@ -80,7 +80,7 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
 
 void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr) {
     const RunMode mode{true, true, static_cast<uint64_t>(position_.step), settings.seed};
-    Execution execution = execute(graph_, batch.images, mode);
+    Execution execution = forward(batch, mode, settings);
     const Tensor logits = execution.output.data();
     const Variable loss =
         softmax_cross_entropy(execution.output, batch.labels, settings.label_smoothing);
@@ -104,6 +104,19 @@ void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr)
     progress_.step({static_cast<int>(position_.epoch), position_.batch - 1,
                     position_.loss_sum / seen,
                     100.0 * static_cast<double>(position_.correct) / seen, lr, batch_images_});
+}
+
+// A quantizer that measures its input stops at once where that is not finite.
+Execution Trainer::forward(const Batch& batch, const RunMode& mode,
+                           const PhaseSettings& settings) const {
+    try {
+        return execute(graph_, batch.images, mode);
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::diverged) throw;
+        fail(ErrorKind::diverged, "diverged at ", settings.name, " step ",
+             position_.phase_step + 1, ": ", error.what(), "; a lower ", rate_flag(settings),
+             " than ", settings.lr, " may help");
+    }
 }
 
 void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float loss) const {

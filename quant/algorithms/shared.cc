@@ -6,6 +6,7 @@
 #include "quant/fake_quantize.h"
 #include "quant/numerics.h"
 #include "tensor/channel_layout.h"
+#include "tensor/parallel.h"
 
 namespace gradus {
 
@@ -43,10 +44,10 @@ Tensor fixed_zero_point(const Quantizer& q, int64_t channels) {
 
 std::vector<ScaleAndZero> first_grids(const Quantizer& q, const Statistics& seen, Calibration own) {
     const Calibration method = q.calibration == Calibration::own ? own : q.calibration;
-    std::vector<ScaleAndZero> grids;
-    for (const ChannelStatistics& channel : seen.channels()) {
-        grids.push_back(calibrate_channel(method, channel, q.format));
-    }
+    std::vector<ScaleAndZero> grids(seen.channels().size());
+    parallel_tasks(static_cast<int64_t>(grids.size()), [&](int64_t c) {
+        grids[c] = calibrate_channel(method, seen.channels()[c], q.format);
+    });
     return grids;
 }
 
