@@ -113,9 +113,9 @@ Execution Trainer::forward(const Batch& batch, const RunMode& mode,
         return execute(graph_, batch.images, mode);
     } catch (const Error& error) {
         if (error.kind() != ErrorKind::diverged) throw;
-        fail(ErrorKind::diverged, "diverged at ", settings.name, " step ",
-             position_.phase_step + 1, ": ", error.what(), "; a lower ", rate_flag(settings),
-             " than ", settings.lr, " may help");
+        fail(ErrorKind::diverged, "diverged at ", settings.name, " step ", position_.phase_step + 1,
+             ": ", error.what(), "; a lower ", rate_flag(settings), " than ", settings.lr,
+             " may help");
     }
 }
 

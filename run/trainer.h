@@ -60,8 +60,7 @@ class Trainer {
 
   private:
     void step(const Batch& batch, const PhaseSettings& settings, double lr);
-    Execution forward(const Batch& batch, const RunMode& mode,
-                      const PhaseSettings& settings) const;
+    Execution forward(const Batch& batch, const RunMode& mode, const PhaseSettings& settings) const;
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
     void check_parameters(const PhaseSettings& settings, int64_t largest);
     void report_faults(const PhaseSettings& settings, const Parameter& parameter);
