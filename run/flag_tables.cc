@@ -207,4 +207,43 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
     return table.take();
 }
 
+std::vector<Flag> quantizer_question_flags(QuantizerQuestion& o) {
+    FlagTable table;
+    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::call);
+    };
+    table.section("quantizer");
+    add("--algo", &o.algo, "algorithm, as in ./train");
+    add("--role", &o.role, "what it quantizes").one_of({"weight", "activation"});
+    add("--bits", &o.bits, "2 to 8").range(2, 8);
+    add("--unsigned", &o.is_unsigned, "codes from 0, else signed");
+    add("--narrow", &o.narrow, "without the lowest signed code");
+    add("--asymmetric", &o.asymmetric, "with a zero point; pact, dorefa, dsq: if a value is < 0");
+    add("--power-of-two", &o.power_of_two, "scales are powers of two");
+    add("--per-channel", &o.channel_axis, "one scale for each index of this axis")
+        .range(-8, 7)
+        .shown_as("AXIS");
+    table.section("values");
+    add("--input", &o.input, "array of float32 or float64; none: a ramp").shown_as("FILE.npy");
+    add("--grad", &o.grad, "gradient of x_hat, of the input's shape; none: ones")
+        .shown_as("FILE.npy");
+    add("--set", &o.set, "a parameter, a number or FILE.npy; repeatable").shown_as("NAME=VALUE");
+    add("--calibration", &o.calibration, "where what is not --set starts; auto: as the algorithm")
+        .shown_as("NAME");
+    table.section("gradient and reading");
+    add("--gradient-scale", &o.gradient_scale, "of parameters' gradients, else the algorithm's")
+        .range(0);
+    add("--reading", &o.reading, "where paper and released code disagree")
+        .one_of({"paper", "code"});
+    add("--dsq-form", &o.dsq_form, "gradient of dsq; auto: soft, or ste by --reading code")
+        .one_of({"auto", "soft", "ste"});
+    add("--simulate", &o.simulate, "as the integers, or the algorithm's own reals")
+        .one_of({"exact", "qdq"});
+    table.section("output");
+    add("--output", &o.output, "write .npy files here, or the plots").shown_as("DIR");
+    add("--json", &o.json, "one JSON object instead of a text");
+    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    return table.take();
+}
+
 }  // namespace gradus

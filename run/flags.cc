@@ -13,6 +13,8 @@ namespace gradus {
 
 namespace {
 
+using Texts = std::vector<std::string>;
+
 template <class T>
 std::string number_text(T value) {
     char text[64];
@@ -79,6 +81,12 @@ std::string placeholder(const Flag& flag) {
     return values.empty() ? " NAME" : values;
 }
 
+std::string list_text(const Texts& texts) {
+    std::string list;
+    for (const std::string& text : texts) list += (list.empty() ? "" : " ") + text;
+    return list;
+}
+
 // "-b, --batch-size N": the name, with its letter if it has one.
 std::string synopsis(const Flag& flag) {
     const std::string first = flag.all_names().front();
@@ -101,7 +109,7 @@ std::string default_note(const Flag& flag) {
     const bool unset = std::visit(
         [&](const auto* target) {
             using T = std::remove_cv_t<std::remove_pointer_t<decltype(target)>>;
-            if constexpr (std::is_same_v<T, std::string>) {
+            if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, Texts>) {
                 return target->empty();
             } else if constexpr (std::is_same_v<T, bool>) {
                 return !*target;
@@ -147,6 +155,8 @@ void set_flag(const Flag& flag, const std::string& text) {
                 set_switch(flag, target, text);
             } else if constexpr (std::is_same_v<T, std::string>) {
                 set_text(flag, target, text);
+            } else if constexpr (std::is_same_v<T, Texts>) {
+                target->push_back(text);
             } else {
                 set_number(flag, target, text);
             }
@@ -162,6 +172,8 @@ std::string flag_text(const Flag& flag) {
                 return *target ? "true" : "false";
             } else if constexpr (std::is_same_v<T, std::string>) {
                 return *target;
+            } else if constexpr (std::is_same_v<T, Texts>) {
+                return list_text(*target);
             } else {
                 return number_text(*target);
             }
@@ -170,10 +182,16 @@ std::string flag_text(const Flag& flag) {
 }
 
 std::string flag_literal(const Flag& flag) {
-    if (!std::holds_alternative<std::string*>(flag.target)) return flag_text(flag);
+    nlohmann::json value;
+    if (flag.is_list()) {
+        value = *std::get<Texts*>(flag.target);
+    } else if (std::holds_alternative<std::string*>(flag.target)) {
+        value = flag_text(flag);
+    } else {
+        return flag_text(flag);
+    }
     // Bytes that are not UTF-8 (a path may hold them) are replaced instead of refused.
-    return nlohmann::json(flag_text(flag))
-        .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string help_text(const std::string& usage, const std::vector<Flag>& flags, bool everything) {

@@ -10,7 +10,8 @@
 
 namespace gradus {
 
-using FlagTarget = std::variant<bool*, int32_t*, int64_t*, uint64_t*, double*, std::string*>;
+using FlagTarget = std::variant<bool*, int32_t*, int64_t*, uint64_t*, double*, std::string*,
+                                std::vector<std::string>*>;  // a list: given once for each text
 
 enum class FlagUse {
     recipe,    // decides what is computed: in config.toml, and fixed once a run has begun
@@ -43,9 +44,10 @@ struct Flag {
     std::string name() const;  // without the dashes: "weight-decay"
     std::vector<std::string> all_names() const;
     bool is_switch() const { return std::holds_alternative<bool*>(target); }
+    bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
 };
 
-// Reads `text` into the flag's variable. Throws Error(usage): name, rule, what came.
+// Reads `text` into the flag's variable; a list grows by it. Throws Error(usage): name, rule, what came.
 void set_flag(const Flag& flag, const std::string& text);
 
 // The value as --name=VALUE takes it; numbers round-trip.

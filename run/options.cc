@@ -53,7 +53,8 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
         const std::string negation = has_negation(flag) ? ",!--no-" + flag.name() : "";
         options[flag.names] =
             flag.is_switch() ? app.add_flag(flag.names + negation) : app.add_option(flag.names);
-        options[flag.names]->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+        options[flag.names]->multi_option_policy(flag.is_list() ? CLI::MultiOptionPolicy::TakeAll
+                                                                : CLI::MultiOptionPolicy::TakeLast);
     }
     try {
         app.parse(argc, argv);
@@ -67,10 +68,13 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
     for (const Flag& flag : flags) {
         const CLI::Option& option = *options[flag.names];
         if (option.count() == 0) continue;
-        const std::string text = option.results().back();
-        check_kind(text.rfind("--", 0) != 0, ErrorKind::usage, "--", flag.name(),
-                   " needs a value; got the flag ", text);
-        set_flag(flag, text);
+        const auto& texts = option.results();
+        for (auto text = flag.is_list() ? texts.begin() : texts.end() - 1; text != texts.end();
+             ++text) {
+            check_kind(text->rfind("--", 0) != 0, ErrorKind::usage, "--", flag.name(),
+                       " needs a value; got the flag ", *text);
+            set_flag(flag, *text);
+        }
         given.insert(flag.name());
     }
     for (const std::string& argument : app.remaining()) {
@@ -197,6 +201,9 @@ const char* const kBenchUsage =
     "Measures a training step on synthetic images, or fake quantization beside memcpy.\n"
     "usage: ./bench --step [flags]\n"
     "       ./bench --fake-quantize [flags]\n";
+const char* const kQuantizerUsage =
+    "Runs a quantizer on an array, or without --input shows its staircase and its gradient.\n"
+    "usage: ./explain quantizer --algo lsq --bits 4 [--input x.npy] [flags]\n";
 
 }  // namespace
 
@@ -246,6 +253,16 @@ BenchOptions parse_bench(int argc, const char* const* argv) {
                "--step and --fake-quantize are two measurements; drop one");
     if (options.fake_quantize && !given.contains("threads")) options.threads = 1;
     return options;
+}
+
+QuantizerQuestion parse_quantizer_question(int argc, const char* const* argv) {
+    QuantizerQuestion question;
+    set_from_arguments(quantizer_question_flags(question), argc, argv);
+    if (question.help) {
+        QuantizerQuestion defaults;
+        question.answer = help_text(kQuantizerUsage, quantizer_question_flags(defaults), true);
+    }
+    return question;
 }
 
 int resolve_bn_fold(const Options& options, int row_default) {

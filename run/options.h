@@ -108,15 +108,45 @@ struct BenchOptions {
     std::string answer;  // as above
 };
 
+// ./explain quantizer
+struct QuantizerQuestion {
+    static constexpr int per_tensor = -9;  // below every axis
+
+    std::string algo = "lsq";
+    std::string role = "activation";
+    int bits = 4;
+    bool is_unsigned = false;
+    bool narrow = false;
+    bool asymmetric = false;
+    bool power_of_two = false;
+    int channel_axis = per_tensor;
+    std::vector<std::string> set;  // "name=value", "name=file.npy"
+    std::string calibration = "auto";
+    std::string reading = "paper";
+    std::string dsq_form = "auto";  // soft, or ste where the released code is read
+    std::string simulate = "qdq";
+    double gradient_scale = -1.0;  // -1: the algorithm's own
+    std::string input;             // empty: the staircase
+    std::string grad;              // empty: ones
+    std::string output;            // empty: write nothing
+    bool json = false;
+    bool help = false;
+
+    std::string answer;  // as above
+};
+
 // Defaults, then the file of --config (or the config.toml of the run that --resume names), then the
 // command line. Throws Error(usage) in one line. With --resume, `output` is the resumed folder, and
 // a flag that would change what the run computes is refused.
 Options parse_train(int argc, const char* const* argv);
 BenchOptions parse_bench(int argc, const char* const* argv);
+QuantizerQuestion parse_quantizer_question(int argc,
+                                           const char* const* argv);  // argv[0]: the topic
 
 // The tables, bound to the given values.
 std::vector<Flag> train_flags(Options& options);
 std::vector<Flag> bench_flags(BenchOptions& options);
+std::vector<Flag> quantizer_question_flags(QuantizerQuestion& question);
 
 std::string options_json(const Options& options);  // one object, every option, numbers as numbers
 std::string config_toml(const Options& options);   // read again by --config

@@ -295,4 +295,19 @@ BOOST_AUTO_TEST_CASE(the_nearest_name_is_suggested) {
                       [&] { check_name("model", "lsp", names); }));
 }
 
+BOOST_AUTO_TEST_CASE(a_list_takes_its_flag_again_and_again) {
+    const char* const arguments[] = {"quantizer", "--set", "scale=0.5",     "--set=beta=-1",
+                                     "--algo",    "lsq+",  "--per-channel", "-1"};
+    const QuantizerQuestion question = parse_quantizer_question(8, arguments);
+    BOOST_TEST(question.set == (std::vector<std::string>{"scale=0.5", "beta=-1"}));
+    BOOST_TEST(question.algo == "lsq+");
+    BOOST_TEST(question.channel_axis == -1);
+    QuantizerQuestion copy = question;
+    for (const Flag& flag : quantizer_question_flags(copy)) {
+        if (flag.name() != "set") continue;
+        BOOST_TEST(flag_text(flag) == "scale=0.5 beta=-1");
+        BOOST_TEST(flag_literal(flag) == R"(["scale=0.5","beta=-1"])");
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

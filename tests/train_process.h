@@ -1,4 +1,4 @@
-// train_process -- ./train as a process of its own, and data small enough for it.
+// train_process -- ./train, or another program, as a process of its own, and data small enough for it.
 #pragma once
 
 #include <fcntl.h>
@@ -23,9 +23,9 @@ struct ProcessOutcome {
     std::string out, err;
 };
 
-// The program beside this test program, built from the same objects.
-inline std::string train_program() {
-    const auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "train";
+// A program beside this test program, built from the same objects.
+inline std::string program_path(const std::string& name) {
+    const auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
     check(std::filesystem::exists(path), "test: ", path.string(), " is missing; `make` builds it");
     return path.string();
 }
@@ -33,8 +33,9 @@ inline std::string train_program() {
 class TrainProcess {
   public:
     // Files may grow to `file_limit` bytes; 0: any size. Texts are caught in a folder of its own.
-    explicit TrainProcess(const std::vector<std::string>& arguments, rlim_t file_limit = 0) {
-        std::vector<std::string> texts{train_program()};
+    explicit TrainProcess(const std::vector<std::string>& arguments, rlim_t file_limit = 0,
+                          const std::string& program = "train") {
+        std::vector<std::string> texts{program_path(program)};
         texts.insert(texts.end(), arguments.begin(), arguments.end());
         std::vector<char*> argv;
         for (std::string& text : texts) argv.push_back(text.data());
@@ -88,6 +89,10 @@ class TrainProcess {
 
 inline ProcessOutcome run_train(const std::vector<std::string>& arguments, rlim_t file_limit = 0) {
     return TrainProcess(arguments, file_limit).wait();
+}
+
+inline ProcessOutcome run_explain(const std::vector<std::string>& arguments) {
+    return TrainProcess(arguments, 0, "explain").wait();
 }
 
 // One of the four files of a data set in IDX: `count` images of side x side, or labels (side 0).

@@ -1,0 +1,9 @@
+// ./explain -- what a part of Gradus does with numbers, shown by the part itself.
+#include "run/explain.h"
+
+#include "run/guarded_main.h"
+
+int main(int argc, char** argv) {
+    return gradus::guarded_main(
+        argc, argv, [](int count, char** words) { return gradus::run_explain(count, words); });
+}

@@ -1,0 +1,9 @@
+// explain -- ./explain TOPIC: a table of topics, each with a parser and a run of its own.
+#pragma once
+
+namespace gradus {
+
+// Runs the topic that argv[1] names, or prints the help page or the version.
+int run_explain(int argc, const char* const* argv);
+
+}  // namespace gradus
