@@ -19,7 +19,7 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-PROGRAMS = ["train", "bench"]
+PROGRAMS = ["train", "bench", "explain quantizer"]  # a program, or one with its topic
 ELSEWHERE = {"build", "runs", "third_party"}
 
 
@@ -88,9 +88,10 @@ def include_third_party():
     return ["-isystem", str(folder)] if folder.exists() else []
 
 
-def run_program(program, *arguments):
-    return subprocess.run([str(ROOT / program), *arguments], capture_output=True, text=True,
-                          timeout=60)
+def run_program(program, *arguments, folder=None):
+    name, *topic = program.split()
+    return subprocess.run([str(ROOT / name), *topic, *arguments], capture_output=True, text=True,
+                          timeout=60, cwd=folder)
 
 
 def flags_of(program):
@@ -121,19 +122,38 @@ def commands(path, program):
         if language not in ("sh", "bash", "console", "shell"):
             continue
         for offset, line in enumerate(block.replace("\\\n", " ").split("\n")):
-            for call in re.findall(rf"(?:^|[;&|$]\s*)\./{program}\b([^;&|#]*)", line):
+            words = program.replace(" ", r"\s+")
+            for call in re.findall(rf"(?:^|[;&|$]\s*)\./{words}\b([^;&|#]*)", line):
                 yield begin + offset, call.split()
 
 
+def try_command(program, call, flags):
+    """The command as a dry run, for which data and weights may be missing. What explains is run as
+    it stands in an empty folder: it is quick, and its inputs are missing there."""
+    if "--dry-run" in flags and "--resume" not in call:
+        return run_program(program, *call, "--dry-run")
+    if program.startswith("explain "):
+        with tempfile.TemporaryDirectory() as folder:
+            return run_program(program, *call, folder=folder)
+    return None
+
+
 def check_commands(path, program, flags):
-    """Flags exist; values are checked by a dry run, for which data and weights may be missing."""
+    """Flags exist and their values are taken."""
     for number, call in commands(path, program):
         for flag in {word.split("=")[0] for word in call if word.startswith("--")} - flags:
             yield place(path, number), f"./{program} has no flag {flag}"
-        if "--dry-run" in flags and "--resume" not in call:
-            result = run_program(program, *call, "--dry-run")
-            if result.returncode not in (0, 3):
-                yield place(path, number), f"./{program}: {result.stderr.strip()}"
+        result = try_command(program, call, flags)
+        if result and result.returncode not in (0, 3):
+            yield place(path, number), f"./{program}: {result.stderr.strip()}"
+
+
+def check_topics(path):
+    """./explain is followed by a topic that is checked here, or by a flag."""
+    known = [program.split()[1] for program in PROGRAMS if " " in program]
+    for number, call in commands(path, "explain"):
+        if call and not call[0].startswith("-") and call[0] not in known:
+            yield place(path, number), f"./explain has no topic {call[0]}"
 
 
 def check_links(path):
@@ -164,7 +184,7 @@ def check_parser(program, flags):
 
 def main():
     problems, compiled = [], 0
-    programs = [p for p in PROGRAMS if (ROOT / p).exists()]
+    programs = [p for p in PROGRAMS if (ROOT / p.split()[0]).exists()]
     help_flags = {p: flags_of(p) for p in programs}
     known = other_known_flags().union(*help_flags.values())
     paths = texts()
@@ -175,6 +195,7 @@ def main():
         problems += check_flags(path, known)
         for program, flags in help_flags.items():
             problems += check_commands(path, program, flags)
+        problems += check_topics(path)
         problems += check_links(path)
     problems += check_index()
     for program, flags in help_flags.items():
