@@ -85,7 +85,7 @@ CPPFLAGS  := $(INCLUDES)
 # Each package has one door. A door that has a plain substitute is a pair of files of which exactly
 # one is compiled; no #ifdef.
 
-ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms integer models \
+ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms quant/ptq integer models \
            data io run
 DOORS   := $(if $(call with,OPENBLAS),tensor/kernels/sgemm_readable.cc,$\
                tensor/kernels/sgemm_openblas.cc) $\

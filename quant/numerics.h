@@ -73,4 +73,17 @@ HOST_DEVICE inline float power_of_two_above(float log2_threshold) {
     return ldexpf(1.0f, static_cast<int>(ceilf(log2_threshold)));
 }
 
+// Learned rounding (AdaRound) chooses between the integer below x / s and the one above it.
+HOST_DEVICE inline float integer_below(float x, float s) {
+    return floorf(x / s);
+}
+HOST_DEVICE inline double integer_below(double x, double s) {
+    return floor(x / s);
+}
+HOST_DEVICE inline int32_t learned_code(float x, float s, bool up, int32_t z, int32_t qmin,
+                                        int32_t qmax) {
+    const float q = integer_below(x, s) + (up ? 1.0f : 0.0f);
+    return clamp_code(q + static_cast<float>(z), qmin, qmax);
+}
+
 }  // namespace gradus

@@ -11,28 +11,6 @@ int only_consumer(const Graph& network, int id) {
     return consumers.size() == 1 ? consumers[0] : -1;
 }
 
-// The last node of what a runtime fuses behind `id`: batch norm, then ReLU or ReLU6.
-int fused_tail(const Graph& network, int id) {
-    for (int next = only_consumer(network, id); next >= 0; next = only_consumer(network, id)) {
-        const std::string& op = network.node(next).op;
-        if (op != "batch_norm" && op != "relu" && op != "relu6") break;
-        id = next;
-    }
-    return id;
-}
-
-// What passes codes through: no quantizer behind these (MQBench 6.9).
-bool passes_through(const Node& node) {
-    return node.op == "max_pool2d" || node.op == "global_average_pool" || node.op == "flatten" ||
-           node.op == "dropout";
-}
-
-// From the last weighted layer back to the node whose quantizer is its input (MQBench 4.3).
-int source_of(const Graph& network, int id) {
-    while (passes_through(network.node(id))) id = network.node(id).inputs.at(0);
-    return id;
-}
-
 // Whether no other weighted layer stands between this one and the output.
 bool is_last(const Graph& network, int layer) {
     int id = layer;
@@ -69,6 +47,25 @@ bool is_weighted(const Node& node) {
 int following_batch_norm(const Graph& network, int conv) {
     const int next = only_consumer(network, conv);
     return next >= 0 && network.node(next).op == "batch_norm" ? next : -1;
+}
+
+int fused_tail(const Graph& network, int id) {
+    for (int next = only_consumer(network, id); next >= 0; next = only_consumer(network, id)) {
+        const std::string& op = network.node(next).op;
+        if (op != "batch_norm" && op != "relu" && op != "relu6") break;
+        id = next;
+    }
+    return id;
+}
+
+bool passes_through(const Node& node) {
+    return node.op == "max_pool2d" || node.op == "global_average_pool" || node.op == "flatten" ||
+           node.op == "dropout";
+}
+
+int source_of(const Graph& network, int id) {
+    while (passes_through(network.node(id))) id = network.node(id).inputs.at(0);
+    return id;
 }
 
 Placement place_quantizers(const Graph& network, const Hardware& hardware) {

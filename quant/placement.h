@@ -26,5 +26,11 @@ Placement place_quantizers(const Graph& network, const Hardware& hardware);
 bool is_weighted(const Node& node);
 // The batch norm that is `conv`'s only consumer, or -1.
 int following_batch_norm(const Graph& network, int conv);
+// The last node of what a runtime fuses behind `id`: batch norm, then ReLU or ReLU6.
+int fused_tail(const Graph& network, int id);
+// What passes codes through: no quantizer behind pooling, flattening, dropout (MQBench 6.9).
+bool passes_through(const Node& node);
+// From a node back through those to the one whose quantizer gave the codes (MQBench 4.3).
+int source_of(const Graph& network, int id);
 
 }  // namespace gradus

@@ -66,6 +66,10 @@ std::vector<Coverage> coverage() {
          "axis_scale/gradient_is_numeric",
          {{"divide_axis/weights", {"x", "factor"}, {{"axis", int64_t{0}}}},
           {"divide_axis/activations", {"x", "factor"}, {{"axis", int64_t{-1}}}}}},
+        {"drop_rounding",
+         "reconstruction/each_activation_is_rounded_or_not",
+         {},
+         "a choice between its inputs, bit for bit in the same test"},
         {"dropout", "dropout/gradient_is_numeric", {{"dropout", {"x"}, {{"p", 0.25}}}}},
         // Moves no number: the vectors say all, forward and backward.
         {"flatten", "flatten/golden_forward_and_backward", {{"flatten", {"x"}}}},
@@ -97,6 +101,10 @@ std::vector<Coverage> coverage() {
          {},
          "a step function: its vectors are onnxruntime's, in "
          "requantize/average_equals_onnxruntime"},
+        {"soft_round",
+         "reconstruction/gradient_is_numeric",
+         {},
+         "needs a quantizer: reconstruction/soft_round_equals_its_formula_forward_and_backward"},
     };
 }
 
