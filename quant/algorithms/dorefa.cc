@@ -25,6 +25,12 @@ namespace {
 
 constexpr float kMargin = 1e-5f;
 
+std::string dorefa_refusal(const Quantizer& q) {
+    return q.role == Role::activation && q.format.per_channel()
+               ? "the interval of activations is one for the whole tensor; not per channel"
+               : "";
+}
+
 std::vector<ParameterRow> dorefa_parameters(const Quantizer& q) {
     if (q.role == Role::activation) return {};
     return {{.name = "low", .initial = -1.0f, .learned = false},
@@ -140,6 +146,7 @@ QuantizerGrads dorefa_backward(const Quantizer& q, const Grid& grid, const Tenso
 const Algorithm dorefa_algorithm{.name = "dorefa",
                                  .citation = "Zhou et al., DoReFa-Net, 2016 (arXiv 1606.06160)",
                                  .ends_by_range = true,
+                                 .refusal = dorefa_refusal,
                                  .parameters = dorefa_parameters,
                                  .initialise = dorefa_initialise,
                                  .follow = dorefa_follow,
