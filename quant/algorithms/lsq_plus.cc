@@ -100,7 +100,8 @@ struct RealCode {
     float s, beta, qmin, qmax;
     float operator()(float x) const {
         const float v = (x - beta) / s;
-        return round_half_even(v < qmin ? qmin : (v > qmax ? qmax : v));
+        const float above = v > qmin ? v : qmin;  // NaN -> qmin, as in numerics.h
+        return round_half_even(above < qmax ? above : qmax);
     }
 };
 
