@@ -33,7 +33,7 @@ void prepare_for(Quantizer& q, const Variable& x, bool training) {
         if (q.observing) {
             observe(q, x.data());
         } else if (q.algorithm->follow) {
-            q.algorithm->follow(q, x.data(), training);
+            q.algorithm->follow(q, x.data(), training && !q.holding);
         }
     } catch (const Error& error) {
         fail(error.kind(), q.name, ": ", error.what());

@@ -291,9 +291,11 @@ void calibrate(QuantizedModel& model, const Tensor& images) {
     });
 }
 
-// With momentum 1/k the k-th batch turns the average of k - 1 into that of k.
+// With momentum 1/k the k-th batch turns the average of k - 1 into that of k. The ranges are held: all
+// batches, and the evaluation after them, are quantized alike.
 void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
     Graph graph = model.training;
+    for (const auto& quantizer : model.quantizers) quantizer->holding = true;
     int64_t count = 0;
     for (Tensor images = next(); images.defined(); images = next()) {
         ++count;
@@ -305,6 +307,7 @@ void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
         }
         execute(graph, images, RunMode{true});
     }
+    for (const auto& quantizer : model.quantizers) quantizer->holding = false;
 }
 
 }  // namespace gradus

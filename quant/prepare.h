@@ -53,7 +53,7 @@ void calibrate(QuantizedModel& model, const BatchSource& next);
 void calibrate(QuantizedModel& model, const Tensor& images);  // one batch
 
 // Sets running means and variances to their averages over the batches, quantization on (MQBench,
-// App. C.3). Runs the training graph.
+// App. C.3), and nothing else. Runs the training graph.
 void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next);
 
 }  // namespace gradus

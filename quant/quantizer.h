@@ -100,6 +100,7 @@ struct Quantizer : NodePayload {
     std::vector<std::shared_ptr<Parameter>> parameters;  // the learned ones first, in their order
 
     bool observing = false;            // the next forward adds its input to what was seen
+    bool holding = false;              // ranges of activations stay, also in training
     std::shared_ptr<Statistics> seen;  // while calibrating
 
     Parameter& parameter(const std::string& suffix) const;  // "scale"
