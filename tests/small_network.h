@@ -56,18 +56,23 @@ inline void train_a_little(const Graph& graph, int steps, float lr = 0.05f) {
     }
 }
 
-inline QuantizedModel small_quantized(const std::string& hardware, Simulate simulate,
-                                      int bits = 4) {
+// Trained a little as floats, calibrated, and trained a little with quantization on.
+inline QuantizedModel small_quantized(const Recipe& recipe, int steps = 4) {
     const Graph network = small_network();
     train_a_little(network, 4);
+    QuantizedModel model = quantize(network, recipe);
+    calibrate(model, small_images(32));
+    train_a_little(model.training, steps, 0.02f);
+    return model;
+}
+
+inline QuantizedModel small_quantized(const std::string& hardware, Simulate simulate,
+                                      int bits = 4) {
     Recipe recipe;
     recipe.hardware = hardware;
     recipe.simulate = simulate;
     recipe.weight_bits = recipe.activation_bits = bits;
-    QuantizedModel model = quantize(network, recipe);
-    calibrate(model, small_images(32));
-    train_a_little(model.training, 4, 0.02f);
-    return model;
+    return small_quantized(recipe);
 }
 
 }  // namespace gradus
