@@ -1,0 +1,347 @@
+// Every deployable algorithm in a network: the simulation and the integers agree in every code and
+// logit, an evaluation does not depend on how images are batched, everything that learns is reached;
+// and what calibration and the re-estimation of batch norm leave.
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "integer/compare.h"
+#include "integer/lower.h"
+#include "tests/quantizers.h"
+#include "tests/small_network.h"
+
+using namespace gradus;
+
+BOOST_AUTO_TEST_SUITE(deployment)
+
+namespace {
+
+Recipe recipe_of(const std::string& algorithm, const std::string& hardware, int bits = 4) {
+    Recipe recipe;
+    recipe.algorithm = algorithm;
+    recipe.hardware = hardware;
+    recipe.weight_bits = recipe.activation_bits = bits;
+    return recipe;
+}
+
+// Empty if the algorithm serves this hardware, else why not.
+std::string refusal(const Recipe& recipe) {
+    try {
+        quantize(small_network(), recipe);
+        return "";
+    } catch (const Error& error) {
+        BOOST_TEST((error.kind() == ErrorKind::usage));
+        return error.what();
+    }
+}
+
+// Rows that are refused, by what their reason says. All others deploy.
+const std::map<std::pair<std::string, std::string>, const char*> refused{
+    {{"qil", "academic"}, "not deployable"},
+    {{"apot", "academic"}, "not deployable"},
+    {{"qil", "onnxruntime"}, "no zero point"},
+    {{"apot", "onnxruntime"}, "no zero point"},
+    {{"tqt", "onnxruntime"}, "no zero point"}};
+
+std::vector<Recipe> deployable() {
+    std::vector<Recipe> recipes;
+    for (const char* hardware : {"academic", "onnxruntime"}) {
+        for (const Algorithm& row : algorithms()) {
+            if (!refused.count({row.name, hardware})) {
+                recipes.push_back(recipe_of(row.name, hardware));
+            }
+        }
+    }
+    return recipes;
+}
+
+std::string name_of(const Recipe& recipe) {
+    return join(recipe.algorithm, recipe.weight_algorithm, ' ', recipe.activation_algorithm, ' ',
+                recipe.hardware, ' ', recipe.weight_bits);
+}
+
+void check_integers(const Recipe& recipe) {
+    BOOST_TEST_CONTEXT(name_of(recipe)) {
+        const QuantizedModel model = small_quantized(recipe);
+        const Program program = lower(model);
+        BOOST_TEST(compare_constants(model, program).empty());
+        Comparison comparison(model, program);
+        comparison.add(small_images(24, 77), IntegerKernel::fastest);
+        comparison.add(small_images(3, 78), IntegerKernel::readable);
+        BOOST_TEST(comparison.codes_different() == 0);
+        BOOST_TEST(comparison.logits_different() == 0);
+        BOOST_TEST(comparison.first_different() == "");
+        BOOST_TEST(comparison.codes_compared() > 10000);
+    }
+}
+
+// The codes of every activation, by quantizer.
+std::map<std::string, std::vector<int32_t>> codes_of(const QuantizedModel& model,
+                                                     const Tensor& images) {
+    std::map<std::string, std::vector<int32_t>> codes;
+    execute(model.inference, images, RunMode{}, [&](const Node& node, const Variable& value) {
+        if (node.op != "quantize") return;
+        const auto* q = dynamic_cast<const Quantizer*>(node.payload.get());
+        if (q->role == Role::weight) return;
+        codes[node.name] = integers(value.exact()->terms.at(0).codes);
+    });
+    return codes;
+}
+
+Tensor image(const Tensor& images, int64_t n) {
+    const int64_t size = images.numel() / images.shape()[0];
+    const float* begin = images.data<float>() + n * size;
+    return Tensor::from(std::vector<float>(begin, begin + size), {1, 12, 12, 1});
+}
+
+std::vector<Tensor> parameters_of(const QuantizedModel& model) {
+    std::vector<Tensor> values;
+    for (const auto& p : model.training.parameters()) values.push_back(p->value.clone());
+    return values;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_hardware_refuses_is_refused_with_the_reason) {
+    for (const char* hardware : {"academic", "onnxruntime"}) {
+        for (const Algorithm& row : algorithms()) {
+            const std::string text = refusal(recipe_of(row.name, hardware));
+            const auto expected = refused.find({row.name, hardware});
+            BOOST_TEST(text.empty() == (expected == refused.end()), row.name << ": " << text);
+            if (expected == refused.end()) continue;
+            BOOST_TEST(text.find(expected->second) != std::string::npos, text);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_algorithm_is_the_same_in_integers) {
+    for (const Recipe& recipe : deployable()) check_integers(recipe);
+    for (const int bits : {2, 8}) {
+        for (Recipe recipe : deployable()) {
+            recipe.weight_bits = recipe.activation_bits = bits;
+            if (recipe.algorithm != "lsq") check_integers(recipe);  // tests/integer_test.cc
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(weights_and_activations_are_chosen_apart) {
+    const std::vector<std::pair<std::string, std::string>> pairs{
+        {"dorefa", "lsq"}, {"lsq", "dsq"}, {"dsq", "pact"}, {"minmax", "lsq+"}, {"lsq+", "minmax"}};
+    for (const auto& [weight, activation] : pairs) {
+        for (const char* hardware : {"academic", "onnxruntime"}) {
+            Recipe recipe = recipe_of("", hardware);
+            recipe.weight_algorithm = weight;
+            recipe.activation_algorithm = activation;
+            check_integers(recipe);
+            for (const auto& q : quantize(small_network(), recipe).quantizers) {
+                if (q->format.bits != 4) continue;  // the first and last may be minmax
+                const std::string want = q->role == Role::weight ? weight : activation;
+                BOOST_TEST(q->algorithm->name == want, q->name);
+            }
+        }
+    }
+}
+
+// MQBench 2: 8 bits, by the min-max rule but for LSQ and what calibrates as it does.
+BOOST_AUTO_TEST_CASE(ends_have_the_rule_of_their_algorithm) {
+    const std::set<std::string> own{"lsq", "lsq+", "minmax", "tqt"};
+    for (const Recipe& recipe : deployable()) {
+        int ends = 0;
+        for (const auto& q : quantize(small_network(), recipe).quantizers) {
+            if (q->format.bits != 8) continue;
+            ++ends;
+            const bool by_range = q->algorithm->name == std::string("minmax") && q->follows_range;
+            BOOST_TEST(by_range == !own.count(recipe.algorithm), name_of(recipe) << q->name);
+        }
+        BOOST_TEST(ends == 4, name_of(recipe));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(everything_that_learns_gets_a_gradient) {
+    for (Recipe recipe : deployable()) {
+        for (const Simulate simulate : {Simulate::exact, Simulate::qdq}) {
+            recipe.simulate = simulate;
+            const QuantizedModel model = small_quantized(recipe, 1);
+            const Execution run = execute(model.training, small_images(8), RunMode{true, true});
+            backward(softmax_cross_entropy(run.output, Tensor::zeros({8}, DType::I64), 0.0f));
+            for (const auto& q : model.quantizers) {
+                for (const auto& p : q->parameters) {
+                    const auto leaf = run.leaves.find(p);
+                    BOOST_TEST((leaf != run.leaves.end()) == p->trainable, p->name);
+                    if (!p->trainable) continue;
+                    BOOST_TEST(leaf->second.grad().defined(), name_of(recipe) << ' ' << p->name);
+                }
+            }
+        }
+    }
+}
+
+// Images one by one, and all at once; and nothing is learned from looking. The first forward brings
+// the ranges of weights up to the last step.
+BOOST_AUTO_TEST_CASE(an_evaluation_does_not_depend_on_its_batches) {
+    const Tensor images = small_images(6, 31);
+    for (const Recipe& recipe : deployable()) {
+        const QuantizedModel model = small_quantized(recipe);
+        const auto all_at_once = codes_of(model, images);
+        const auto before = parameters_of(model);
+        std::map<std::string, std::vector<int32_t>> singly;
+        for (int64_t n = 0; n < 6; ++n) {
+            for (const auto& [name, codes] : codes_of(model, image(images, n))) {
+                singly[name].insert(singly[name].end(), codes.begin(), codes.end());
+            }
+        }
+        BOOST_TEST((singly == all_at_once), name_of(recipe));
+        BOOST_TEST(static_cast<int64_t>(singly.size()) == model.activation_quantizers());
+        const auto after = parameters_of(model);
+        for (size_t i = 0; i < after.size(); ++i) {
+            BOOST_TEST(same_bits(before[i], after[i]),
+                       name_of(recipe) << ' ' << model.training.parameters()[i]->name);
+        }
+    }
+}
+
+// What a quantizer keeps of a stream does not depend on how it is cut. DSQ's averages move from array
+// to array by their definition (tests/dsq_test.cc).
+BOOST_AUTO_TEST_CASE(calibration_in_pieces_is_calibration_at_once) {
+    const Tensor x = random_tensor({8, 5, 7}, 3, -0.7f, 1.3f);
+    for (const Algorithm& row : algorithms()) {
+        if (row.name == std::string("dsq")) continue;
+        for (const bool free : {false, true}) {
+            const QuantizerKind kind{row.name, Role::activation, format_of(4, !free, !free), free};
+            Quantizer whole, cut;
+            try {
+                whole = make_quantizer(kind);
+                cut = make_quantizer(kind);
+            } catch (const Error&) {
+                continue;  // tests/quantizer_promises_test.cc
+            }
+            observe(whole, x);
+            for (int64_t n = 0; n < 8; n += 2) {
+                const float* begin = x.data<float>() + n * 35;
+                observe(cut, Tensor::from(std::vector<float>(begin, begin + 70), {2, 5, 7}));
+            }
+            for (size_t i = 0; i < whole.parameters.size(); ++i) {
+                const Parameter &a = *whole.parameters[i], &b = *cut.parameters[i];
+                BOOST_TEST(close(b.value, a.value, 1e-6), row.name << ' ' << a.name);
+            }
+        }
+    }
+}
+
+// In the network: the first quantizer sees the images themselves, and constants stay what they are.
+BOOST_AUTO_TEST_CASE(calibration_of_a_network_in_pieces) {
+    const Tensor images = small_images(12);
+    for (const Recipe& recipe : deployable()) {
+        QuantizedModel whole = quantize(small_network(), recipe);
+        QuantizedModel cut = quantize(small_network(), recipe);
+        calibrate(whole, images);
+        int64_t next = 0;
+        calibrate(cut, [&] { return next < 12 ? image(images, next++) : Tensor(); });
+        for (size_t i = 0; i < whole.quantizers.size(); ++i) {
+            const Quantizer &a = *whole.quantizers[i], &b = *cut.quantizers[i];
+            const bool sees_the_same = a.role == Role::weight || a.name == "input.quantizer" ||
+                                       a.name == "conv1.input.quantizer";
+            BOOST_TEST(a.format.is_signed == b.format.is_signed, a.name);
+            if (!sees_the_same || recipe.algorithm == "dsq") continue;
+            for (size_t k = 0; k < a.parameters.size(); ++k) {
+                BOOST_TEST(close(b.parameters[k]->value, a.parameters[k]->value, 1e-6),
+                           name_of(recipe) << ' ' << a.parameters[k]->name);
+            }
+        }
+    }
+}
+
+// ---- the statistics of batch norm
+
+namespace {
+
+struct Moments {
+    std::vector<double> mean, variance;  // unbiased
+};
+
+// Of each channel (the last axis) of a float array.
+Moments moments_of(const Tensor& x) {
+    const int64_t channels = x.shape()[x.shape().rank() - 1], n = x.numel() / channels;
+    Moments m{std::vector<double>(channels), std::vector<double>(channels)};
+    for (int64_t i = 0; i < x.numel(); ++i) m.mean[i % channels] += x.data<float>()[i] / double(n);
+    for (int64_t i = 0; i < x.numel(); ++i) {
+        const double d = x.data<float>()[i] - m.mean[i % channels];
+        m.variance[i % channels] += d * d / static_cast<double>(n - 1);
+    }
+    return m;
+}
+
+// The moments of every batch norm's input in a training forward. Ranges are held.
+std::map<std::string, Moments> batch_moments(const QuantizedModel& model, const Tensor& images) {
+    std::map<std::string, Moments> found;
+    const Graph& g = model.training;
+    for (const auto& q : model.quantizers) q->holding = true;
+    execute(g, images, RunMode{true}, [&](const Node& node, const Variable& value) {
+        for (const int consumer : g.consumers(g.find(node.name))) {
+            if (g.node(consumer).op == "batch_norm" &&
+                g.node(consumer).inputs[0] == g.find(node.name)) {
+                found[g.node(consumer).name] = moments_of(value.data());
+            }
+        }
+    });
+    for (const auto& q : model.quantizers) q->holding = false;
+    return found;
+}
+
+std::vector<Tensor> quantizer_parameters(const QuantizedModel& model) {
+    std::vector<Tensor> values;
+    for (const auto& q : model.quantizers) {
+        for (const auto& p : q->parameters) values.push_back(p->value.clone());
+    }
+    return values;
+}
+
+// |running - average of the batches| over all batch norms, relative where it is above 1.
+double distance(const QuantizedModel& model, const std::vector<std::map<std::string, Moments>>& all,
+                const char* statistic, std::vector<double> Moments::*member) {
+    double worst = 0.0;
+    for (const auto& [name, moments] : all[0]) {
+        const int id = model.training.find(name + statistic);
+        BOOST_REQUIRE(id >= 0);
+        const Tensor running = model.training.node(id).parameter->value;
+        for (int64_t c = 0; c < running.numel(); ++c) {
+            double average = 0.0;
+            for (const auto& batch : all) {
+                average += (batch.at(name).*member)[c] / static_cast<double>(all.size());
+            }
+            const double error = std::fabs(running.data<float>()[c] - average);
+            worst = std::max(worst, error / std::max(1.0, std::fabs(average)));
+        }
+    }
+    return worst;
+}
+
+}  // namespace
+
+// MQBench, App. C.3. Without folding no input of a batch norm depends on running statistics.
+BOOST_AUTO_TEST_CASE(re_estimated_statistics_are_the_averages_over_the_batches) {
+    for (const char* algorithm : {"lsq", "dorefa", "pact", "dsq"}) {
+        QuantizedModel model = small_quantized(recipe_of(algorithm, "academic"), 2);
+        const auto before = model.training.node(model.training.find("bn1")).attributes;
+        std::vector<std::map<std::string, Moments>> batches;
+        for (int k = 0; k < 5; ++k) {
+            batches.push_back(batch_moments(model, small_images(8, 60 + k)));
+        }
+        const auto kept = quantizer_parameters(model);
+        int next = 0;
+        reestimate_batch_norm(model,
+                              [&] { return next < 5 ? small_images(8, 60 + next++) : Tensor(); });
+        BOOST_TEST(batches[0].size() == 6u);
+        BOOST_TEST(distance(model, batches, ".running_mean", &Moments::mean) < 1e-6, algorithm);
+        BOOST_TEST(distance(model, batches, ".running_var", &Moments::variance) < 2e-6, algorithm);
+        const auto still = quantizer_parameters(model);
+        for (size_t i = 0; i < kept.size(); ++i)
+            BOOST_TEST(same_bits(still[i], kept[i]), algorithm);
+        // Training goes on with the momentum it had.
+        BOOST_TEST(model.training.node(model.training.find("bn1")).attributes.real("momentum") ==
+                   before.real("momentum"));
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
