@@ -6,6 +6,7 @@
 #include "run/assemble.h"
 #include "run/console_table.h"
 #include "run/network_summary.h"
+#include "run/post_training.h"
 
 namespace gradus {
 
@@ -40,7 +41,10 @@ bool previewed(const Options& o) {
     if (o.dry_run) {
         for (const std::string& line : header_lines(o)) std::cout << line << '\n';
         std::cout << data.announcement << '\n';
-        if (o.algo != "none") std::cout << quantize(network, recipe_of(o)).inference;
+        if (o.algo == "none") return true;
+        const QuantizedModel model = quantize(network, recipe_of(o));
+        refuse_post_training(o, model);
+        std::cout << model.inference;
     }
     return true;
 }

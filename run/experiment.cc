@@ -14,11 +14,13 @@
 #include "io/program_file.h"
 #include "io/safetensors.h"
 #include "io/sha256.h"
+#include "quant/ptq/subgraph.h"
 #include "run/answers.h"
 #include "run/assemble.h"
 #include "run/checkpoint.h"
 #include "run/console_table.h"
 #include "run/evaluate.h"
+#include "run/post_training.h"
 #include "run/resources.h"
 #include "run/run_folder.h"
 #include "run/signals.h"
@@ -120,6 +122,7 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
     result_.simulate = options.simulate;
     result_.parameters = facts_.parameters;
     if (quantizes()) {
+        refuse_post_training(options, *model_);
         set_quantizer_rates(options, *model_);
         result_.weight_bits = options.weight_bits;
         result_.activation_bits = options.activation_bits;
@@ -245,10 +248,13 @@ void Experiment::finish_float() {
                         fixed_text(accuracy.top1(), 2)));
     save_network(folder_.file("float.safetensors"), float_graph_.parameters(), metadata());
     if (!quantizes()) return;
+    if (options_.equalize) equalize_network(float_graph_, progress_);
     calibrate_quantizers();
 }
 
 void Experiment::calibrate_quantizers() {
+    std::optional<Graph> reference;  // what is changed below is shared with the float network
+    if (improves_quantized(options_)) reference = detached_copy(float_graph_);
     calibrate(*model_, calibration_batches(options_, data_.train));
     progress_.line(join("calibrated ", model_->quantizers.size(), " quantizers on ",
                         calibration_image_count(options_, *data_.train), " images"));
@@ -263,6 +269,7 @@ void Experiment::calibrate_quantizers() {
         reestimate_batch_norm(*model_, calibration_batches(options_, data_.train));
         progress_.line("batch norm's statistics estimated anew");
     }
+    if (reference) improve_quantized(options_, *model_, *reference, data_.train, progress_);
     if (options_.epochs > 0) position_.calibrated_top1 = simulated_accuracy().top1();
     if (position_.calibrated_top1 < 0) return;
     progress_.line("calibrated network: test top1 " + fixed_text(position_.calibrated_top1, 2));

@@ -79,6 +79,14 @@ void add_quantization_flags(FlagTable& table, Options& o) {
               "batch norm's statistics anew after calibration, quantized");
     table.add("--calibration-images", &o.calibration_images, "images that set the first scales")
         .range(1, 1e9);
+    table.add("--equalize", &o.equalize, "even out ranges between layers before calibration");
+    table.add("--ptq", &o.ptq, "learn how weights are rounded, after calibration")
+        .one_of({"none", "adaround", "brecq", "qdrop"})
+        .shown_as("NAME");
+    table.add("--ptq-steps", &o.ptq_steps, "of each layer or block").range(1, 1e9);
+    table.add("--ptq-images", &o.ptq_images, "to learn from; 0: --calibration-images")
+        .range(0, 1e9);
+    table.add("--correct-bias", &o.correct_bias, "mean outputs as in the float network");
 }
 
 void add_data_flags(FlagTable& table, Options& o) {

@@ -138,6 +138,10 @@ void resolve(Options& o) {
     check_kind(o.activation_bits >= 2, ErrorKind::usage,
                "--activation-bits takes a whole number from 2 to 8; got '", o.activation_bits, "'");
     folding_number(o.bn_fold);
+    const bool improves = o.equalize || o.correct_bias || o.ptq != "none";
+    check_kind(!improves || o.algo != "none", ErrorKind::usage,
+               "--equalize, --ptq and --correct-bias prepare a quantized network, --algo none has ",
+               "none; drop them or name an --algo");
     check_kind(!o.nesterov || o.opt != "sgd" || o.momentum > 0, ErrorKind::usage,
                "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
 }

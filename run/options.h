@@ -35,6 +35,11 @@ struct Options {
     std::string weight_calibration;    // resolved by the parser, as the algorithms
     std::string activation_calibration;
     int calibration_images = 512;
+    bool equalize = false;      // ranges of channels, before calibration
+    std::string ptq = "none";   // reconstruction after calibration: adaround, brecq, qdrop
+    int64_t ptq_steps = 1000;   // of each unit
+    int ptq_images = 0;         // 0: --calibration-images
+    bool correct_bias = false;  // after calibration and reconstruction
     bool reestimate_bn = false;
     double quantizer_lr_multiplier = 1.0;
     double quantizer_weight_decay = -1.0;  // below 0: --weight-decay

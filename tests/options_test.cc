@@ -129,6 +129,15 @@ BOOST_AUTO_TEST_CASE(ranges_hold_at_their_ends) {
     BOOST_TEST(refused({"--max-steps", "99999999999999999999"}, {"--max-steps"}));
 }
 
+BOOST_AUTO_TEST_CASE(post_training_needs_quantizers) {
+    for (const char* flag : {"--equalize", "--correct-bias", "--ptq=brecq"}) {
+        BOOST_TEST(refused({"--algo", "none", flag}, {"--ptq", "--algo none"}), flag);
+        train({flag});
+    }
+    BOOST_TEST(train({"--ptq", "qdrop", "--ptq-steps", "7"}).ptq_steps == 7);
+    BOOST_TEST(refused({"--ptq", "gptq"}, {"--ptq", "adaround"}));
+}
+
 BOOST_AUTO_TEST_CASE(folding_is_a_number_or_a_name) {
     BOOST_TEST(resolve_bn_fold(train({}), 4) == 4);
     BOOST_TEST(resolve_bn_fold(train({}), -1) == -1);

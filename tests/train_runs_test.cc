@@ -229,6 +229,34 @@ BOOST_AUTO_TEST_CASE(given_weights_serve_instead_of_float_training) {
     }
 }
 
+// A stop in the middle of reconstruction leaves the run before calibration.
+BOOST_AUTO_TEST_CASE(what_follows_calibration_can_be_stopped_and_done_again) {
+    const Reference& run = reference();
+    BOOST_REQUIRE(run.end.code == 0);
+    const TemporaryFolder runs;
+    const auto arguments = [&](const char* name) {
+        return recipe(run.data, {"--weights", run.folder() + "/float.safetensors", "--epochs", "0",
+                                 "--weight-bits", "2", "--equalize", "--ptq", "brecq",
+                                 "--ptq-steps", "3", "--ptq-images", "16", "--correct-bias",
+                                 "--threads", "1", "--output", runs.path(name)});
+    };
+    const ProcessOutcome whole = run_train(arguments("whole"));
+    BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.err);
+    BOOST_TEST(contains(whole.err, "equalized layer1.0.conv1 and layer1.0.conv2"), whole.err);
+    BOOST_TEST(contains(whole.err, "brecq layer1.0.conv1 to layer1.0.conv2: error "), whole.err);
+    BOOST_TEST(contains(whole.err, "corrected the biases of 21 layers"), whole.err);
+    BOOST_TEST(*read_result(runs.path("whole/result.json")).codes_different == 0);
+
+    TrainProcess first(arguments("stopped"));
+    BOOST_REQUIRE(first.wait_for("brecq conv1: error"));
+    first.send(SIGINT);
+    const ProcessOutcome stopped = first.wait();
+    BOOST_TEST(stopped.code == 130);
+    const ProcessOutcome end = run_train(resume_arguments(stopped.err));
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    BOOST_TEST(sha_of(runs.path("stopped")) == sha_of(runs.path("whole")));
+}
+
 BOOST_AUTO_TEST_CASE(without_an_algorithm_only_the_float_network_is_trained) {
     const Reference& run = reference();
     const TemporaryFolder runs;
