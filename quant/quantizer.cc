@@ -48,15 +48,20 @@ namespace {
 void refuse_impossible(const Quantizer& q) {
     q.format.validate(q.name);
     const Algorithm& row = *q.algorithm;
-    const std::string reason = row.refusal ? row.refusal(q) : "";
-    check_kind(reason.empty(), ErrorKind::usage, row.name, " cannot quantize ", q.name, " (",
-               describe(q.format), "): ", reason);
-    check_kind(q.calibration == Calibration::own || row.takes_calibration || q.follows_range,
-               ErrorKind::usage, row.name, " cannot start from --calibration ",
-               name_of(q.calibration), ": its first values are part of the algorithm");
     check_kind(!row.not_deployable || q.simulate == Simulate::qdq, ErrorKind::usage, row.name,
                " is not deployable: ", row.not_deployable ? row.not_deployable : "",
-               "; add --simulate qdq to train it as a float simulation");
+               "; add --hardware academic --simulate qdq to train it as a float simulation");
+    const std::string reason = row.refusal ? row.refusal(q) : "";
+    check_kind(reason.empty(), ErrorKind::usage, row.name, " cannot quantize ", q.name, " (",
+               describe(q.format), "): ", reason,
+               "; choose another algorithm or another format (--hardware academic: symmetric, one "
+               "scale per tensor)");
+    const bool weight = q.role == Role::weight;
+    check_kind(q.calibration == Calibration::own || row.takes_calibration || q.follows_range,
+               ErrorKind::usage, weight ? "weights" : "activations", " by ", row.name,
+               " cannot start from --calibration ", name_of(q.calibration),
+               ": their first values are part of the algorithm; drop it, or give --",
+               weight ? "activation" : "weight", "-calibration for the others alone");
     const bool by_batch =
         q.follows_range && q.role == Role::activation && q.reading == Reading::code;
     check_kind(!by_batch || q.simulate == Simulate::qdq, ErrorKind::usage, q.name,

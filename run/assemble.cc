@@ -30,6 +30,13 @@ std::vector<std::string> names_of(const Rows& rows) {
     return names;
 }
 
+void check_hardware(const Options& o) {
+    check_name("hardware", o.hardware, names_of(hardware_table()));
+    resolve_bn_fold(o, find_hardware(o.hardware).bn_fold);
+    check_kind(o.device != "cuda", ErrorKind::usage,
+               "--device cuda: training runs on the CPU in this version; use --device cpu");
+}
+
 }  // namespace
 
 void check_names(const Options& o) {
@@ -37,13 +44,16 @@ void check_names(const Options& o) {
     auto algos = names_of(algorithms());
     algos.push_back("none");
     check_name("algorithm", o.algo, algos);
-    if (o.algo == "none") algos = {"none"};
+    if (o.algo == "none") {
+        check_kind(o.weight_algo == "none" && o.activation_algo == "none", ErrorKind::usage,
+                   "--algo none quantizes nothing; drop --weight-algo and --activation-algo or "
+                   "choose an algorithm");
+        return check_hardware(o);
+    }
+    algos.pop_back();
     check_name("algorithm", o.weight_algo, algos);
     check_name("algorithm", o.activation_algo, algos);
-    check_name("hardware", o.hardware, names_of(hardware_table()));
-    resolve_bn_fold(o, find_hardware(o.hardware).bn_fold);
-    check_kind(o.device != "cuda", ErrorKind::usage,
-               "--device cuda: training runs on the CPU in this version; use --device cpu");
+    check_hardware(o);
 }
 
 DataSplits open_data(const Options& o) {

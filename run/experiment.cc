@@ -124,6 +124,8 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
     if (quantizes()) {
         refuse_post_training(options, *model_);
         set_quantizer_rates(options, *model_);
+        result_.weight_algo = find_algorithm(options.weight_algo, Role::weight).name;
+        result_.activation_algo = options.activation_algo;
         result_.weight_bits = options.weight_bits;
         result_.activation_bits = options.activation_bits;
     }

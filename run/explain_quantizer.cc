@@ -133,8 +133,17 @@ Tensor per_channel(const QuantizerProbe& probe, const Tensor& values) {
     return probe.quantizer.format.per_channel() ? values : values.reshape({});
 }
 
+// Those of an earlier call, of parameters that this quantizer may not have.
+void remove_gradients(const std::string& folder) {
+    for (const char* name : {"scale", "zero_point", "beta", "alpha", "negative_alpha", "center",
+                             "width", "log2_threshold"}) {
+        std::filesystem::remove(folder + "/grad_" + name + ".npy");
+    }
+}
+
 void write_arrays(const std::string& folder, const ArrayReport& report) {
     make_folder(folder);
+    remove_gradients(folder);
     const auto write = [&](const std::string& name, const Tensor& values) {
         save_npy(folder + "/" + name + ".npy", values);
     };

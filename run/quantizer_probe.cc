@@ -190,6 +190,33 @@ Tensor finite_floats(const Tensor& from, const std::string& path) {
     return x;
 }
 
+// A range that is set must be one.
+void check_order(const Quantizer& q) {
+    if (!holds(row_names(q), "low")) return;
+    for (int64_t c = 0; c < q.parameter("low").value.numel(); ++c) {
+        check_kind(q.values_of("low")[c] < q.values_of("high")[c], ErrorKind::usage,
+                   "the range from low = ", q.values_of("low")[c],
+                   " to high = ", q.values_of("high")[c],
+                   " is empty; give --set low and --set high, low < high");
+    }
+}
+
+// Brings parameters to what is legal, and says so of those that were set.
+void project(QuantizerProbe& probe) {
+    Quantizer& q = probe.quantizer;
+    if (!q.algorithm->project) return;
+    std::vector<std::vector<float>> before;
+    for (const auto& parameter : q.parameters)
+        before.push_back(parameter->value.to_vector<float>());
+    q.algorithm->project(q);
+    for (size_t i = 0; i < q.parameters.size(); ++i) {
+        if (q.parameters[i]->value.to_vector<float>() == before[i]) continue;
+        if (probe.origins[i] != "set") continue;
+        probe.notes.push_back(parameter_name(probe, i) + " as set is outside what " +
+                              q.algorithm->name + " allows; the nearest legal value is used");
+    }
+}
+
 }  // namespace
 
 QuantizerProbe make_probe(const QuantizerQuestion& question, const Tensor& first_values,
@@ -211,7 +238,8 @@ QuantizerProbe make_probe(const QuantizerQuestion& question, const Tensor& first
             probe.origins[i] = "set";
         }
     }
-    if (q.algorithm->project) q.algorithm->project(q);
+    check_order(q);
+    project(probe);
     probe.grid = q.algorithm->grid(q);
     return probe;
 }

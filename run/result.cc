@@ -18,6 +18,8 @@ template <class R, class Visit>
 void for_each_key(R& result, const Visit& visit) {
     visit("model", result.model);
     visit("algo", result.algo);
+    visit("weight_algo", result.weight_algo);
+    visit("activation_algo", result.activation_algo);
     visit("hardware", result.hardware);
     visit("simulate", result.simulate);
     visit("weight_bits", result.weight_bits);

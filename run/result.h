@@ -11,6 +11,8 @@ namespace gradus {
 struct Result {
     std::string model;
     std::string algo;
+    std::string weight_algo;  // the row in force: dorefa under --algo pact
+    std::string activation_algo;
     std::string hardware;
     std::string simulate;
     std::optional<int> weight_bits;

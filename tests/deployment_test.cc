@@ -40,8 +40,8 @@ std::string refusal(const Recipe& recipe) {
 const std::map<std::pair<std::string, std::string>, const char*> refused{
     {{"qil", "academic"}, "not deployable"},
     {{"apot", "academic"}, "not deployable"},
-    {{"qil", "onnxruntime"}, "no zero point"},
-    {{"apot", "onnxruntime"}, "no zero point"},
+    {{"qil", "onnxruntime"}, "not deployable"},
+    {{"apot", "onnxruntime"}, "not deployable"},
     {{"tqt", "onnxruntime"}, "no zero point"}};
 
 std::vector<Recipe> deployable() {

@@ -17,6 +17,8 @@ Result full_result() {
     result.model = "resnet18";
     result.algo = "lsq";
     result.hardware = "onnxruntime";
+    result.weight_algo = "dorefa";
+    result.activation_algo = "pact";
     result.simulate = "exact";
     result.weight_bits = 4;
     result.activation_bits = 3;
@@ -55,7 +57,8 @@ BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_fixed) {
         BOOST_TEST(!value.is_null(), key);
     }
     BOOST_TEST(keys ==
-               "model algo hardware simulate weight_bits activation_bits float_top1 "
+               "model algo weight_algo activation_algo hardware simulate weight_bits "
+               "activation_bits float_top1 "
                "calibrated_top1 simulated_top1 "
                "integer_top1 predictions_compared predictions_different codes_compared "
                "codes_different images_per_second peak_rss_bytes weights_sha256 parameters "
@@ -70,7 +73,7 @@ BOOST_AUTO_TEST_CASE(what_was_not_run_is_null) {
     result.model = "resnet18";
     result.seconds = NAN;
     const auto json = nlohmann::json::parse(result_json(result));
-    BOOST_TEST(json.size() == 19);
+    BOOST_TEST(json.size() == 21);
     for (const auto& [key, value] : json.items()) BOOST_TEST(value.is_null() == (key != "model"));
 }
 

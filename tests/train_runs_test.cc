@@ -117,12 +117,12 @@ BOOST_AUTO_TEST_CASE(the_result_has_its_keys_in_order_and_nothing_differs) {
     for (std::string line; std::getline(lines, line);) {
         if (line.rfind("  \"", 0) == 0) keys += line.substr(3, line.find('"', 3) - 3) + " ";
     }
-    BOOST_TEST(
-        keys ==
-        "model algo hardware simulate weight_bits activation_bits float_top1 calibrated_top1 "
-        "simulated_top1 integer_top1 predictions_compared predictions_different "
-        "codes_compared codes_different images_per_second peak_rss_bytes weights_sha256 "
-        "parameters seconds ");
+    BOOST_TEST(keys ==
+               "model algo weight_algo activation_algo hardware simulate weight_bits "
+               "activation_bits float_top1 calibrated_top1 "
+               "simulated_top1 integer_top1 predictions_compared predictions_different "
+               "codes_compared codes_different images_per_second peak_rss_bytes weights_sha256 "
+               "parameters seconds ");
     const Result& r = run.result;
     BOOST_TEST(*r.predictions_compared == 30);
     BOOST_TEST(*r.predictions_different == 0);

@@ -64,9 +64,10 @@ void lsq_plus_initialise(Quantizer& q, const Statistics& seen) {
         }
         if (!q.free_zero_point) continue;
         const float low = std::min(channel.min, 0.0f);
-        const float real = low - s * static_cast<float>(q.format.qmin());
+        const float used = q.format.power_of_two ? power_of_two_scale(s) : s;
+        const float real = low - used * static_cast<float>(q.format.qmin());
         q.parameter("beta").value.data<float>()[c] =
-            own ? real : -s * static_cast<float>(grids[c].zero_point);
+            own ? real : -used * static_cast<float>(grids[c].zero_point);
     }
 }
 

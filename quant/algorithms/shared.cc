@@ -44,9 +44,15 @@ Tensor fixed_zero_point(const Quantizer& q, int64_t channels) {
 
 std::vector<ScaleAndZero> first_grids(const Quantizer& q, const Statistics& seen, Calibration own) {
     const Calibration method = q.calibration == Calibration::own ? own : q.calibration;
+    QuantFormat plain = q.format;
+    plain.power_of_two = false;
     std::vector<ScaleAndZero> grids(seen.channels().size());
     parallel_tasks(static_cast<int64_t>(grids.size()), [&](int64_t c) {
         grids[c] = calibrate_channel(method, seen.channels()[c], q.format);
+        if (q.format.power_of_two && !needs_histogram(method)) {
+            // The exponent is rounded at each use; the parameter keeps the scale (MQBench 1.4).
+            grids[c].scale = calibrate_channel(method, seen.channels()[c], plain).scale;
+        }
     });
     return grids;
 }
