@@ -158,6 +158,16 @@ BOOST_AUTO_TEST_CASE(ends_have_the_rule_of_their_algorithm) {
     }
 }
 
+// --calibration is for the layers between.
+BOOST_AUTO_TEST_CASE(ends_that_follow_their_range_start_from_it) {
+    Recipe recipe = recipe_of("pact", "academic");
+    recipe.activation_calibration = Calibration::mse;
+    for (const auto& q : quantize(small_network(), recipe).quantizers) {
+        const bool asked = q->role == Role::activation && !q->follows_range;
+        BOOST_TEST((q->calibration == (asked ? Calibration::mse : Calibration::own)), q->name);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(everything_that_learns_gets_a_gradient) {
     for (Recipe recipe : deployable()) {
         for (const Simulate simulate : {Simulate::exact, Simulate::qdq}) {

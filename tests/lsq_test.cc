@@ -50,6 +50,8 @@ Quantizer make(const QuantFormat& format, const Shape& shape) {
     return q;
 }
 
+const QuantFormat free_format{.bits = 4, .is_signed = false, .symmetric = false};
+
 Tensor random(const Shape& shape, uint64_t seed, float low, float high) {
     Tensor t = Tensor::empty(shape);
     for (int64_t i = 0; i < t.numel(); ++i) {
@@ -168,6 +170,39 @@ BOOST_AUTO_TEST_CASE(a_scale_is_projected_to_positive) {
     q.parameter("scale").value.data<float>()[0] = 0.0f;
     q.algorithm->project(q);
     BOOST_TEST(q.parameter("scale").value.data<float>()[0] == kScaleFloor);
+}
+
+BOOST_AUTO_TEST_CASE(a_zero_point_is_projected_onto_the_codes) {
+    Quantizer q = make(free_format, {4});
+    for (const auto& [z, kept] : {std::pair{-3.0f, 0.0f}, {17.5f, 15.0f}, {3.4f, 3.4f}}) {
+        q.parameter("zero_point").value.data<float>()[0] = z;
+        q.algorithm->project(q);
+        BOOST_TEST(q.parameter("zero_point").value.data<float>()[0] == kept);
+        BOOST_TEST(q.algorithm->grid(q).zero_point.data<int32_t>()[0] == std::rint(kept));
+    }
+}
+
+// With its scale from the range (docs/decisions/004); the released code leaves it at zero, and takes
+// z from the minimum only where nothing is negative.
+BOOST_AUTO_TEST_CASE(first_zero_point_in_both_readings) {
+    const Tensor both = Tensor::from(std::vector<float>{.9f, -.2f, .1f, -.5f, .3f, .4f}, {6});
+    const Tensor positive = Tensor::from(std::vector<float>{.9f, .2f, .1f, .5f, .3f, .4f}, {6});
+    struct Case {
+        Reading reading;
+        const Tensor& x;
+        double scale, zero_point;
+    };
+    const double norm = 2.0 * 0.4 / std::sqrt(15.0);
+    for (const Case& c : {Case{Reading::paper, both, 1.4 / 15, 5},
+                          {Reading::code, both, norm, 0},
+                          {Reading::paper, positive, 0.9 / 15, 0},
+                          {Reading::code, positive, norm, 0}}) {
+        Quantizer q = make(free_format, {6});
+        q.reading = c.reading;
+        observe(q, c.x);
+        BOOST_CHECK_CLOSE(double{q.parameter("scale").value.data<float>()[0]}, c.scale, 1e-4);
+        BOOST_TEST(q.parameter("zero_point").value.data<float>()[0] == c.zero_point);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads) {

@@ -98,6 +98,8 @@ BOOST_AUTO_TEST_CASE(a_scale_of_nothing_is_the_floor) {
     BOOST_TEST(use(q, {0.0f}).scale() == kScaleFloor);
     set_parameter(q, "scale", {-0.5f});
     BOOST_TEST(use(q, {0.0f}).scale() == 0.5f);
+    set_parameter(q, "scale", {0.0f});
+    BOOST_TEST(use(q, {0.0f}).scale() == kScaleFloor);
 }
 
 // Weights: by each forward's own range. Activations: 0.9 old + 0.1 new, in training only (P15).
