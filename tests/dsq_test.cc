@@ -108,6 +108,9 @@ BOOST_AUTO_TEST_CASE(ranges_begin_at_zero_where_nothing_negative_comes) {
         const Use now = use_as_is(q, {0.0f, 4.5f});
         BOOST_TEST(near({now.scale()}, {4.5 / 15}, 1e-6));
         BOOST_TEST(now.zero_point() == 0);
+        // A value below zero that comes after all makes it no wider.
+        observe(q, Tensor::from(std::vector<float>{-900, 4.5f}, {1, 2}));
+        BOOST_TEST(near({use_as_is(q, {0.0f}).scale()}, {4.5 / 15}, 1e-6));
     }
 }
 
