@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/models.h"
+#include "quant/ptq/subgraph.h"
 #include "run/checkpoint.h"
 #include "run/suggest.h"
 #include "tensor/check.h"
@@ -13,15 +14,6 @@ namespace {
 
 constexpr int64_t kEvaluationBatch = 250;
 constexpr int64_t kCalibrationBatch = 128;
-
-Tensor first_rows(const Tensor& images, int64_t count) {
-    std::vector<int64_t> extents = images.shape().extents();
-    if (extents[0] == count) return images;
-    extents[0] = count;
-    Tensor rows = Tensor::empty(Shape(extents));
-    std::copy_n(images.data<float>(), rows.numel(), rows.data<float>());
-    return rows;
-}
 
 template <class Rows>
 std::vector<std::string> names_of(const Rows& rows) {
@@ -91,7 +83,7 @@ BatchSource calibration_batches(const Options& o, const DatasetPtr& train) {
         if (!batch) return Tensor();
         const int64_t count = std::min(left, batch->images.shape()[0]);
         left -= count;
-        return first_rows(batch->images, count);
+        return samples(batch->images, 0, count);
     };
 }
 

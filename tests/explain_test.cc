@@ -53,7 +53,7 @@ void near(const Floats& got, const Floats& want) {
 }
 
 // Ends with `code` and one line on stderr that contains every part.
-void refused(int code, Arguments arguments, const std::vector<std::string>& parts) {
+void check_refused(int code, Arguments arguments, const std::vector<std::string>& parts) {
     std::string command = "./explain";
     for (const std::string& argument : arguments) command += " " + argument;
     BOOST_TEST_CONTEXT(command) {
@@ -71,7 +71,7 @@ void refused(int code, Arguments arguments, const std::vector<std::string>& part
 void refused_on(const std::string& file, int code, Arguments arguments,
                 const std::vector<std::string>& parts) {
     arguments.insert(arguments.begin(), {"quantizer", "--input", file});
-    refused(code, arguments, parts);
+    check_refused(code, arguments, parts);
 }
 
 }  // namespace
@@ -227,17 +227,17 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     const std::string x = files.path("x.npy");
     save_npy(x, Tensor::from(kWeights, {3, 4}));
     save_npy(files.path("negative.npy"), vector_of({1, -1, 1}));
-    refused(2, {}, {"topic", "quantizer"});
-    refused(2, {"quantiser"}, {"quantiser", "did you mean 'quantizer'?"});
-    refused(2, {"quantizer", "x.npy"}, {"x.npy"});
-    refused(2, {"quantizer", "--algo", "lqs"}, {"lqs", "lsq+"});
-    refused(2, {"quantizer", "--bits", "9"}, {"--bits", "2 to 8"});
-    refused(2, {"quantizer", "--role", "bias"}, {"bias", "weight, activation"});
-    refused(2, {"quantizer", "--calibration", "best"}, {"best", "minmax"});
-    refused(2, {"quantizer", "--narrow", "--unsigned"}, {"--narrow", "--unsigned"});
-    refused(2, {"quantizer", "--set", "scale=1e38"}, {"lsq", "range"});
-    refused(2, {"quantizer", "--grad", x}, {"--grad", "--input"});
-    refused(2, {"quantizer", "--per-channel", "0"}, {"--per-channel", "--input"});
+    check_refused(2, {}, {"topic", "quantizer"});
+    check_refused(2, {"quantiser"}, {"quantiser", "did you mean 'quantizer'?"});
+    check_refused(2, {"quantizer", "x.npy"}, {"x.npy"});
+    check_refused(2, {"quantizer", "--algo", "lqs"}, {"lqs", "lsq+"});
+    check_refused(2, {"quantizer", "--bits", "9"}, {"--bits", "2 to 8"});
+    check_refused(2, {"quantizer", "--role", "bias"}, {"bias", "weight, activation"});
+    check_refused(2, {"quantizer", "--calibration", "best"}, {"best", "minmax"});
+    check_refused(2, {"quantizer", "--narrow", "--unsigned"}, {"--narrow", "--unsigned"});
+    check_refused(2, {"quantizer", "--set", "scale=1e38"}, {"lsq", "range"});
+    check_refused(2, {"quantizer", "--grad", x}, {"--grad", "--input"});
+    check_refused(2, {"quantizer", "--per-channel", "0"}, {"--per-channel", "--input"});
     refused_on(x, 2, {"--per-channel", "2"}, {"--per-channel 2", "[3, 4]", "-2 to 1"});
     refused_on(x, 2, {"--per-channel", "-3"}, {"--per-channel -3", "-2 to 1"});
     refused_on(x, 2, {"--algo", "pact", "--per-channel", "0"}, {"pact", "per channel"});

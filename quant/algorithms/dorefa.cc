@@ -97,11 +97,16 @@ Squashed squash(const Tensor& w) {
 }
 
 // What the grid is put on.
+Tensor scaled(const Squashed& s) {
+    Tensor w_bar = Tensor::empty(s.t.shape());
+    const float* t = s.t.data<float>();
+    float* out = w_bar.data<float>();
+    for_each_cpu(w_bar.numel(), [=, m = s.m](int64_t i) { out[i] = t[i] / m; });
+    return w_bar;
+}
+
 Tensor squashed_weights(const Tensor& w) {
-    Squashed s = squash(w);
-    float* t = s.t.data<float>();
-    for_each_cpu(w.numel(), [t, m = s.m](int64_t i) { t[i] = t[i] / m; });
-    return s.t;
+    return scaled(squash(w));
 }
 
 Affine dorefa_codes(const Quantizer& q, const Grid& grid, const Tensor& x) {
@@ -137,8 +142,8 @@ Tensor through_tanh(const Squashed& s, const Tensor& g) {
 QuantizerGrads dorefa_backward(const Quantizer& q, const Grid& grid, const Tensor& x,
                                const Tensor& dy) {
     if (q.role == Role::activation) return straight_through(q, grid, x, dy);
-    const Tensor g = straight_through(q, grid, squashed_weights(x), dy).dx;
-    return {through_tanh(squash(x), g), {}};
+    const Squashed squashed = squash(x);
+    return {through_tanh(squashed, straight_through(q, grid, scaled(squashed), dy).dx), {}};
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 //   alpha = 0.4: sigma = 1 / (1 - alpha) = 5/3, K = ln(2/alpha - 1) = ln 4
 //
 // shapes     x, dy, dx [outer, channels, inner]; scale, zero_point [channels]
-// exactness  rounded: within 3 ulp of the formula in double (tanh in float)
+// exactness  rounded: tanh in float
 // tests      tests/dsq_test.cc
 #pragma once
 

@@ -3,8 +3,8 @@
 //   bias[c] += E[y_float[c]] - E[y_quantized[c]], y behind the batch norm, before the ReLU
 //
 // On integers the mean then differs by half a step of the accumulator's grid at most, to which the
-// bias is rounded. Layer by layer in network order, so that a layer sees its inputs already corrected. The bias is
-// the batch norm's beta or the layer's own.
+// bias is rounded. Layer by layer in network order, so that a layer sees its inputs already
+// corrected. The bias is the batch norm's beta or the layer's own.
 // source     Nagel et al., Data-free quantization through weight equalization and bias correction,
 //            ICCV 2019 (arXiv 1906.04721), appendix D (empirical)
 // exactness  sums in double; the same bits for any number of threads
