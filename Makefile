@@ -85,8 +85,8 @@ CPPFLAGS  := $(INCLUDES)
 # Each package has one door. A door that has a plain substitute is a pair of files of which exactly
 # one is compiled; no #ifdef.
 
-ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms quant/ptq integer models \
-           data io run
+ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms quant/ptq \
+           integer models data io run
 DOORS   := $(if $(call with,OPENBLAS),tensor/kernels/sgemm_readable.cc,$\
                tensor/kernels/sgemm_openblas.cc) $\
            $(if $(call with,ZLIB),data/gzip_none.cc,data/gzip_zlib.cc) $\
