@@ -67,7 +67,7 @@ std::vector<Coverage> coverage() {
          {{"divide_axis/weights", {"x", "factor"}, {{"axis", int64_t{0}}}},
           {"divide_axis/activations", {"x", "factor"}, {{"axis", int64_t{-1}}}}}},
         {"drop_rounding",
-         "reconstruction/each_activation_is_rounded_or_not",
+         "soft_rounding/each_activation_is_rounded_or_not",
          {},
          "a choice between its inputs, bit for bit in the same test"},
         {"dropout", "dropout/gradient_is_numeric", {{"dropout", {"x"}, {{"p", 0.25}}}}},
@@ -102,9 +102,9 @@ std::vector<Coverage> coverage() {
          "a step function: its vectors are onnxruntime's, in "
          "requantize/average_equals_onnxruntime"},
         {"soft_round",
-         "reconstruction/gradient_is_numeric",
+         "soft_rounding/gradient_is_numeric",
          {},
-         "needs a quantizer: reconstruction/soft_round_equals_its_formula_forward_and_backward"},
+         "needs a quantizer: soft_rounding/soft_round_equals_its_formula_forward_and_backward"},
     };
 }
 

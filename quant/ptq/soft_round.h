@@ -12,7 +12,7 @@
 // exactness  rounded; hard codes exact
 // source     Nagel et al., Up or down? Adaptive rounding for post-training quantization, ICML 2020
 //            (arXiv 2004.10568), eq. 21 to 24; MQBench 2.8
-// tests      tests/reconstruct_test.cc
+// tests      tests/soft_round_test.cc
 #pragma once
 
 #include <cmath>

@@ -7,7 +7,7 @@
 // A unit reads the value of `entry` and gives that of `exit`. Pooling and flattening in front of a
 // layer belong to its unit, so that a unit begins where a quantizer may stand.
 // source  MQBench 2.8; Li et al., BRECQ, ICLR 2021 (arXiv 2102.05426)
-// tests   tests/reconstruct_test.cc
+// tests   tests/units_test.cc
 #pragma once
 
 #include <string>
