@@ -21,7 +21,7 @@ enum class CodesOutput {
 
 // y[n,oh,ow,o] = sum x w + bias. x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined.
 // Both codes: int32 accumulators, to which `bias` is added as int32 codes if it is exact, and as
-// float to the result if it is not (then `real` only). Float otherwise. The gradient is that of
+// float to the result if it is not (accumulators keep it beside them). Float otherwise. The gradient is that of
 // the float views: dx = dy * w_hat, dw = x_hat * dy, dbias = sum dy.
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias,
                 const Conv2dAttrs& attrs, CodesOutput codes_output = CodesOutput::real);

@@ -2,9 +2,10 @@
 
 #include <vector>
 
+#include "integer/rule_constants.h"
 #include "nn/node_attributes.h"
 #include "nn/operators.h"
-#include "quant/requantize.h"
+#include "quant/average.h"
 #include "tensor/affine.h"
 #include "tensor/kernels/global_average_pool.h"
 #include "tensor/kernels/max_pool.h"
@@ -16,14 +17,19 @@ namespace {
 
 // The output grid's zero point and bounds, as an instruction states them.
 struct Output {
-    int32_t zero, lo, hi;
+    int32_t zero, qmin, qmax, lo, hi;
     DType dtype;
 
     explicit Output(const Instruction& i)
         : zero(static_cast<int32_t>(i.attributes.integer("zero_point"))),
+          qmin(static_cast<int32_t>(i.attributes.integer("qmin"))),
+          qmax(static_cast<int32_t>(i.attributes.integer("qmax"))),
           lo(static_cast<int32_t>(i.attributes.integer("lo"))),
           hi(static_cast<int32_t>(i.attributes.integer("hi"))),
           dtype(i.attributes.integer("signed") ? DType::I8 : DType::U8) {}
+
+    // Rules read no scale: it is in their constants.
+    OutputGrid grid() const { return {0.0f, zero, qmin, qmax}; }
 };
 
 // Stores integer codes of either signedness; both are one byte.
@@ -51,7 +57,9 @@ class Machine {
         if (i.op == "quantize") return quantize(i);
         if (i.op == "conv2d") return convolution(i, false);
         if (i.op == "linear") return convolution(i, true);
+        if (i.op == "requantize") return rescale(i);
         if (i.op == "add") return sum(i);
+        if (i.op == "concat") return join_channels(i);
         if (i.op == "max_pool2d") return max_pool(i);
         if (i.op == "global_average_pool") return average_pool(i);
         if (i.op == "flatten") return flatten(i);
@@ -92,41 +100,103 @@ class Machine {
         conv.w_signed = w.dtype() == DType::I8;
         const auto bias = i.constants.find("bias");
         conv.bias = bias == i.constants.end() ? nullptr : bias->second.data<int32_t>();
+        const std::vector<int32_t> zero_points = weight_zero_points(i, w.shape()[0]);
+        conv.w_zero_point = zero_points.empty() ? nullptr : zero_points.data();
         conv.shape = conv2d_shape(i.name.c_str(), x.shape(), w.shape(), attrs);
         const Shape shape = is_linear ? Shape{x.shape()[0], w.shape()[0]} : conv.shape.output();
-        return i.constants.count("multiplier") ? requantized(i, conv, shape) : real(i, conv, shape);
+        return i.constants.count("scale") ? real(i, conv, shape) : requantized(i, conv, shape);
+    }
+
+    // One for each filter; none if they are all 0.
+    static std::vector<int32_t> weight_zero_points(const Instruction& i, int64_t filters) {
+        const auto found = i.constants.find("weight_zero_point");
+        if (found == i.constants.end()) return {};
+        std::vector<int32_t> zero_points = found->second.to_vector<int32_t>();
+        zero_points.resize(filters, zero_points[0]);
+        return zero_points;
     }
 
     Tensor requantized(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
+        if (i.inputs.size() > 1) return fused_sum(i, conv, shape);
         const Output out(i);
+        const OutputGrid grid = out.grid();
+        const auto rule = rule_of<RequantizeRule>(i);
+        const auto k = load_constants(i, conv.shape.o);
+        return for_each_accumulator(conv, shape, out.dtype, [&](int64_t, int64_t c, int32_t acc) {
+            return requantize_value(rule, acc, k[c], grid, out.lo, out.hi);
+        });
+    }
+
+    // The shortcut is added before the accumulators are rounded.
+    Tensor fused_sum(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
+        const Output out(i);
+        const auto k = load_constants(i, conv.shape.o);
+        const float ratio = constant(i, "shortcut_ratio").data<float>()[0];
+        const auto z = static_cast<int32_t>(i.attributes.integer("shortcut_zero_point"));
+        const CodeReader q(input(i, 1));
+        return for_each_accumulator(conv, shape, out.dtype, [&](int64_t e, int64_t c, int32_t acc) {
+            return add_to_accumulator(acc, k[c].multiplier, k[c].bias, q[e], z, ratio, out.zero,
+                                      out.lo, out.hi);
+        });
+    }
+
+    // f(element, channel, accumulator) is the code of an element.
+    template <class F>
+    Tensor for_each_accumulator(const ConvCodes& conv, const Shape& shape, DType dtype,
+                                const F& f) {
         const int64_t channels = conv.shape.o;
-        const float* multiplier = constant(i, "multiplier").data<float>();
-        Tensor codes = Tensor::empty(shape, out.dtype);
+        Tensor codes = Tensor::empty(shape, dtype);
         const CodeWriter write(codes);
         conv2d_codes(Device::cpu(), conv, kernel_,
                      [&](int64_t row, int64_t rows, const int32_t* acc) {
                          for (int64_t r = 0; r < rows; ++r) {
                              for (int64_t c = 0; c < channels; ++c) {
-                                 write((row + r) * channels + c,
-                                       r1_requantize(acc[r * channels + c], multiplier[c], out.zero,
-                                                     out.lo, out.hi));
+                                 const int64_t e = (row + r) * channels + c;
+                                 write(e, f(e, c, acc[r * channels + c]));
                              }
                          }
                      });
         return codes;
     }
 
+    Tensor rescale(const Instruction& i) {
+        const Tensor& x = input(i);
+        const Output out(i);
+        const OutputGrid grid = out.grid();
+        const auto rule = rule_of<RequantizeRule>(i);
+        const RequantizeConstants k = load_constants(i, 1)[0];
+        const auto z = static_cast<int32_t>(i.attributes.integer("input_zero_point"));
+        const CodeReader q(x);
+        Tensor codes = Tensor::empty(x.shape(), out.dtype);
+        for_each_cpu(x.numel(), [&, write = CodeWriter(codes)](int64_t e) {
+            write(e, requantize_value(rule, q[e] - z, k, grid, out.lo, out.hi));
+        });
+        return codes;
+    }
+
+    Tensor join_channels(const Instruction& i) {
+        std::vector<Variable> parts;
+        for (size_t position = 0; position < i.inputs.size(); ++position) {
+            parts.push_back(
+                Variable(Exact{{{input(i, static_cast<int>(position)), Tensor::full({1}, 1.0f),
+                                 Tensor::zeros({1}, DType::I32)}}}));
+        }
+        return concat(parts).exact()->terms[0].codes;
+    }
+
     Tensor real(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
         const int64_t channels = conv.shape.o;
         const float* scale = constant(i, "scale").data<float>();
+        const auto found = i.constants.find("real_bias");
+        const float* bias = found == i.constants.end() ? nullptr : found->second.data<float>();
         Tensor result = Tensor::empty(shape);
         float* y = result.data<float>();
         conv2d_codes(Device::cpu(), conv, kernel_,
                      [=](int64_t row, int64_t rows, const int32_t* acc) {
                          for (int64_t r = 0; r < rows; ++r) {
                              for (int64_t c = 0; c < channels; ++c) {
-                                 y[(row + r) * channels + c] =
-                                     affine_value(acc[r * channels + c], 0, scale[c]);
+                                 const float v = affine_value(acc[r * channels + c], 0, scale[c]);
+                                 y[(row + r) * channels + c] = bias ? v + bias[c] : v;
                              }
                          }
                      });
@@ -137,12 +207,12 @@ class Machine {
         const Tensor& a = input(i, 0);
         const Tensor& b = input(i, 1);
         const Output out(i);
-        const float* ratios = constant(i, "ratios").data<float>();
-        const AddConstants k{ratios[0], ratios[1], ratios[2]};
+        const auto rule = rule_of<AddRule>(i);
+        const AddConstants k = load_add_constants(i);
         const CodeReader qa(a), qb(b);
         Tensor codes = Tensor::empty(a.shape(), out.dtype);
         for_each_cpu(a.numel(), [&, write = CodeWriter(codes)](int64_t e) {
-            write(e, onnxruntime_add(qa[e], qb[e], k, out.lo, out.hi));
+            write(e, residual_add_value(rule, qa[e], qb[e], k, out.lo, out.hi));
         });
         return codes;
     }
@@ -161,14 +231,15 @@ class Machine {
         const PixelsShape shape{x.shape()[0], x.shape()[1] * x.shape()[2], x.shape()[3]};
         const int32_t count = static_cast<int32_t>(shape.pixels);
         const float scale = constant(i, "scale").data<float>()[0];
-        const float multiplier = average_multiplier(scale, scale, count);
+        const auto rule = rule_of<PoolRule>(i);
+        const AverageConstants k = average_constants(rule, scale, count);
         Tensor sums = Tensor::empty({shape.n, 1, 1, shape.c}, DType::I32);
         global_sum_pool_codes(Device::cpu(), shape, x.dtype(), x.raw(), sums.data<int32_t>());
         Tensor codes = Tensor::empty(sums.shape(), out.dtype);
         const CodeWriter write(codes);
         for (int64_t e = 0; e < sums.numel(); ++e) {
-            write(e, average_requantize(sums.data<int32_t>()[e] - count * out.zero, multiplier,
-                                        out.zero, out.lo, out.hi));
+            write(e,
+                  average_code(rule, sums.data<int32_t>()[e], count, k, out.zero, out.lo, out.hi));
         }
         return codes;
     }

@@ -1,10 +1,11 @@
 #include "integer/lower.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
+#include "integer/rule_constants.h"
 #include "nn/executor.h"
-#include "quant/requantize.h"
 #include "quant/requantize_exact.h"
 
 namespace gradus {
@@ -34,8 +35,8 @@ struct Lowered {
     int reg = -1;
     std::optional<Grid> grid;  // of codes
     std::optional<Instruction> pending;
-    std::vector<Grid> operands;  // of a pending sum
-    Tensor accumulator_scale;    // of a pending convolution
+    std::vector<Grid> operands;  // of a pending sum, average or rescaling; a fused shortcut
+    Tensor input_scale, weight_scale, bias;  // of a pending convolution
     float lower = -INFINITY, upper = INFINITY;
 };
 
@@ -73,8 +74,17 @@ class Lowering {
         if (node.op == "requantize_average") return averaged(node);
         Lowered& x = values_[node.inputs[0]];
         if ((node.op == "conv2d" || node.op == "linear") && x.grid) return weighted(node, x);
-        if ((node.op == "relu" || node.op == "relu6") && x.pending) return clamped(node, x);
-        if (node.op == "add" && x.grid && values_[node.inputs[1]].grid) return sum(node);
+        if (node.op == "relu" || node.op == "relu6") {
+            if (x.pending) return clamped(node, x);
+            if (x.grid && model_.hardware->integer_throughout()) return clamped(node, rescaled(x));
+        }
+        if (node.op == "add") {
+            const Lowered& b = values_[node.inputs[1]];
+            if (x.grid && b.grid) return sum(node);
+            if (x.pending && b.grid) return fused_sum(x, b);
+            if (x.grid && b.pending) return fused_sum(b, x);
+        }
+        if (node.op == "concat" && x.grid) return joined(node);
         if (node.op == "global_average_pool" && x.grid) return average(node, x);
         if ((node.op == "max_pool2d" || node.op == "flatten") && x.grid) return passed(node, x);
         if (node.op == "dropout") return x;
@@ -107,27 +117,42 @@ class Lowering {
 
     Lowered weighted(const Node& node, const Lowered& x) {
         const Affine& w = constant(node.inputs[1]).exact()->terms[0];
+        Lowered result;
+        result.input_scale = x.grid->scale;
+        result.weight_scale = w.scale;
         Instruction instruction = named(node, {x.reg});
         instruction.attributes.set("input_zero_point", int64_t{zero_of(*x.grid)});
         instruction.constants["weight"] = w.codes;
+        if (has_zero_points(w)) instruction.constants["weight_zero_point"] = w.zero_point;
         program_.weight_bits[node.name] = weight_bits(node);
         if (node.inputs.size() > 2) {
-            instruction.constants["bias"] = constant(node.inputs[2]).exact()->terms[0].codes;
+            const Variable& bias = constant(node.inputs[2]);
+            if (bias.exact()) instruction.constants["bias"] = bias.exact()->terms[0].codes;
+            if (!bias.exact()) result.bias = bias.data();
         }
+        if (node.attributes.has("accumulator")) {
+            result.pending = std::move(instruction);
+            return result;
+        }
+        instruction.constants["scale"] = product(*x.grid, w);
+        if (result.bias.defined()) instruction.constants["real_bias"] = result.bias;
+        result.reg = push(std::move(instruction));
+        return result;
+    }
+
+    static bool has_zero_points(const Affine& w) {
+        const int32_t* z = w.zero_point.data<int32_t>();
+        return std::any_of(z, z + w.zero_point.numel(), [](int32_t zero) { return zero != 0; });
+    }
+
+    // f32(s_x s_w[o]), for every filter.
+    static Tensor product(const Grid& x, const Affine& w) {
         Tensor scale = Tensor::empty({w.shape()[0]});
         for (int64_t c = 0; c < scale.numel(); ++c) {
             scale.data<float>()[c] =
-                scale_of(*x.grid) * w.scale.data<float>()[w.scale.numel() == 1 ? 0 : c];
+                scale_of(x) * w.scale.data<float>()[w.scale.numel() == 1 ? 0 : c];
         }
-        Lowered result;
-        if (node.attributes.has("accumulator")) {
-            result.pending = std::move(instruction);
-            result.accumulator_scale = scale;
-        } else {
-            instruction.constants["scale"] = scale;
-            result.reg = push(std::move(instruction));
-        }
-        return result;
+        return scale;
     }
 
     int64_t weight_bits(const Node& node) const {
@@ -150,6 +175,37 @@ class Lowering {
         return result;
     }
 
+    // The shortcut joins the convolution before its accumulators are rounded (TensorRT).
+    Lowered fused_sum(Lowered convolution, const Lowered& shortcut) {
+        check(convolution.operands.empty() && !std::isfinite(convolution.lower) &&
+                  !std::isfinite(convolution.upper),
+              "lower: ", convolution.pending->name, " cannot take a shortcut in");
+        convolution.pending->inputs.push_back(shortcut.reg);
+        convolution.operands = {*shortcut.grid};
+        return convolution;
+    }
+
+    // Codes on their way to another grid.
+    static Lowered rescaled(const Lowered& x) {
+        Lowered result;
+        result.pending = Instruction{};
+        result.pending->op = "requantize";
+        result.pending->inputs = {x.reg};
+        result.pending->attributes.set("input_zero_point", int64_t{zero_of(*x.grid)});
+        result.input_scale = x.grid->scale;
+        result.weight_scale = Tensor::full({1}, 1.0f);
+        return result;
+    }
+
+    Lowered joined(const Node& node) {
+        std::vector<int> registers;
+        for (int id : node.inputs) registers.push_back(finished(node, values_[id]).reg);
+        Lowered result;
+        result.grid = values_[node.inputs[0]].grid;
+        result.reg = push(named(node, registers));
+        return result;
+    }
+
     Lowered average(const Node& node, const Lowered& x) {
         Lowered result;
         result.pending = named(node, {x.reg});
@@ -167,46 +223,54 @@ class Lowering {
     Lowered quantized(const Node& node) {
         const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
         const Grid grid = q.algorithm->grid(q);
-        const Lowered& x = values_[node.inputs[0]];
+        Lowered x = values_[node.inputs[0]];
+        if (x.grid && model_.hardware->requantize != RequantizeRule::none) x = rescaled(x);
         Instruction instruction = x.pending ? *x.pending : named(node, {x.reg});
-        instruction.quantizer = q.name;
+        if (instruction.name.empty()) instruction.name = node.name;
+        instruction.quantizer = node.name;
         Lowered result;
         result.grid = grid;
         if (!x.pending) {
             instruction.constants["scale"] = grid.scale.clone();
-            set_bounds(instruction, q, grid, bounds_of(grid, q.format));
+            set_grid(instruction, q, grid, bounds_of(grid, q.format));
         } else {
-            set_bounds(instruction, q, grid, clamp_bounds(x.lower, x.upper, grid, q.format));
-            set_rule(instruction, x, grid);
+            set_grid(instruction, q, grid, clamp_bounds(x.lower, x.upper, grid, q.format));
+            set_rule(instruction, x, grid, q.format);
         }
         result.reg = push(std::move(instruction));
         return result;
     }
 
-    static void set_bounds(Instruction& instruction, const Quantizer& q, const Grid& grid,
-                           CodeBounds bounds) {
+    static void set_grid(Instruction& instruction, const Quantizer& q, const Grid& grid,
+                         CodeBounds bounds) {
         instruction.attributes.set("zero_point", int64_t{zero_of(grid)});
+        instruction.attributes.set("qmin", int64_t{q.format.qmin()});
+        instruction.attributes.set("qmax", int64_t{q.format.qmax()});
         instruction.attributes.set("lo", int64_t{bounds.lo});
         instruction.attributes.set("hi", int64_t{bounds.hi});
         instruction.attributes.set("signed", int64_t{q.format.is_signed});
     }
 
-    static void set_rule(Instruction& instruction, const Lowered& x, const Grid& grid) {
+    void set_rule(Instruction& instruction, const Lowered& x, const Grid& grid,
+                  const QuantFormat& format) const {
+        const Hardware& hardware = *model_.hardware;
         if (instruction.op == "add") {
-            const Grid& a = x.operands[0];
-            const Grid& b = x.operands[1];
-            const AddConstants k = onnxruntime_add_constants(
-                scale_of(a), zero_of(a), scale_of(b), zero_of(b), scale_of(grid), zero_of(grid));
-            instruction.constants["ratios"] =
-                Tensor::from(std::vector<float>{k.a_ratio, k.b_ratio, k.offset}, {3});
-            return;
+            instruction.attributes.set("rule", static_cast<int64_t>(hardware.add));
+            return store_constants(instruction,
+                                   add_constants(hardware.add, code_grid(x.operands[0]),
+                                                 code_grid(x.operands[1]), code_grid(grid)));
         }
-        Tensor multiplier = Tensor::empty(x.accumulator_scale.shape());
-        for (int64_t c = 0; c < multiplier.numel(); ++c) {
-            multiplier.data<float>()[c] =
-                r1_multiplier(x.accumulator_scale.data<float>()[c], scale_of(grid));
-        }
-        instruction.constants["multiplier"] = multiplier;
+        const auto weight = instruction.constants.find("weight");
+        const int64_t channels =
+            weight == instruction.constants.end() ? 1 : weight->second.shape()[0];
+        store_constants(instruction, hardware.requantize,
+                        channel_constants(hardware.requantize, x.input_scale, x.weight_scale,
+                                          x.bias, output_grid(grid, format), channels));
+        if (x.operands.empty()) return;
+        const CodeGrid shortcut = code_grid(x.operands[0]);
+        instruction.attributes.set("shortcut_zero_point", int64_t{shortcut.zero_point});
+        instruction.constants["shortcut_ratio"] =
+            Tensor::full({1}, shortcut.scale / scale_of(grid));
     }
 
     // The multiplier depends on the pooled extent, which is known when images come.
@@ -216,7 +280,8 @@ class Lowering {
         check(x.pending.has_value(), "lower: ", node.name, " averages no codes");
         const Grid& grid = x.operands[0];
         Instruction instruction = *x.pending;
-        set_bounds(instruction, q, grid, {q.format.qmin(), q.format.qmax()});
+        instruction.attributes.set("rule", static_cast<int64_t>(q.hardware->mean));
+        set_grid(instruction, q, grid, {q.format.qmin(), q.format.qmax()});
         instruction.constants["scale"] = grid.scale.clone();
         Lowered result;
         result.grid = grid;

@@ -17,13 +17,20 @@ namespace gradus {
 
 // op                  reads          constants                              attributes
 // quantize            real           scale                                  zero_point qmin qmax
-// conv2d, linear      codes          weight, bias (optional), and           conv attributes,
-//                                    multiplier [O] for codes,              input_zero_point,
-//                                    or scale [O] for a real output         zero_point lo hi signed
-// add                 codes, codes   ratios [a, b, offset]                  lo hi signed
+// conv2d, linear      codes          weight, weight_zero_point, bias (both  conv attributes,
+//                                    optional), and the rule's constants    input_zero_point, rule,
+//                                    [O] for codes, or scale [O] and        the output grid
+//                                    real_bias for a real output
+//   with a shortcut   codes, codes   also shortcut_ratio                     shortcut_zero_point
+// requantize          codes          the rule's constants [1]               input_zero_point, rule,
+//                                                                           the output grid
+// add                 codes, codes   ratios, integers (AddConstants)        rule, the output grid
 // max_pool2d, flatten codes          -                                      as the operator
-// global_average_pool codes          scale (of input and output)            zero_point lo hi signed
+// concat              codes, ...     -                                      -
+// global_average_pool codes          scale (of input and output)            rule, the output grid
 // any other           real           the operator's parameters, by position as the operator
+//
+// The output grid: zero_point, qmin and qmax of the format, lo and hi of the clamp, signed.
 struct Instruction {
     std::string name;  // the layer's, as in the graph
     std::string op;

@@ -6,41 +6,194 @@ namespace gradus {
 
 namespace {
 
-QuantFormat weight_format(bool narrow, int channel_axis) {
+constexpr int per_tensor = -1, per_channel = 0;
+
+QuantFormat symmetric(int channel_axis) {
     QuantFormat format;
-    format.narrow = narrow;
     format.channel_axis = channel_axis;
     return format;
 }
-
-QuantFormat activation_format(bool is_signed, bool symmetric) {
-    QuantFormat format;
-    format.is_signed = is_signed;
-    format.symmetric = symmetric;
+QuantFormat narrow(int channel_axis) {
+    QuantFormat format = symmetric(channel_axis);
+    format.narrow = true;
     return format;
+}
+QuantFormat power_of_two() {
+    QuantFormat format = symmetric(per_tensor);
+    format.power_of_two = true;
+    return format;
+}
+QuantFormat asymmetric(bool is_signed, int channel_axis = per_tensor) {
+    QuantFormat format = symmetric(channel_axis);
+    format.is_signed = is_signed;
+    format.symmetric = false;
+    return format;
+}
+
+constexpr bool s8 = true, u8 = false;
+
+// MQBench, Table 2, in its order.
+std::vector<Hardware> benchmark_rows() {
+    return {
+        {.name = "academic",
+         .description = "inputs of convolution and linear only, the rest in float",
+         .weight = symmetric(per_tensor),
+         .activation = symmetric(per_tensor),
+         .adaptive_sign = true,
+         .block_graph = 1,
+         .bn_fold = -1,
+         .exact = true,
+         .evidence = "MQBench, Table 2 and App. E"},
+        {.name = "tensorrt",
+         .description = "NVIDIA TensorRT: float epilogue, the residual sum fused into it",
+         .weight = symmetric(per_channel),
+         .activation = symmetric(per_tensor),
+         .block_graph = 2,
+         .requantize = RequantizeRule::r9,
+         .add = AddRule::real,
+         .mean = PoolRule::real,
+         .window = PoolRule::real,
+         .bias = BiasRule::real,
+         .evidence = "TensorRT's documentation of quantization schemes"},
+        {.name = "acl",
+         .description = "Huawei Ascend: R10 between layers, float32 around additions",
+         .weight = asymmetric(s8, per_channel),
+         .activation = asymmetric(s8),
+         .block_graph = 1,
+         .requantize = RequantizeRule::r10,
+         .evidence = "Ascend's documentation of AscendRequant; formats of MQBench, Table 2"},
+        {.name = "tvm",
+         .description = "TVM relay.quantize: power-of-two scales, shifts",
+         .weight = power_of_two(),
+         .activation = power_of_two(),
+         .requantize = RequantizeRule::r5,
+         .add = AddRule::tvm,
+         .mean = PoolRule::truncated,
+         .window = PoolRule::truncated,
+         .exact = true,
+         .evidence = "TVM v0.13 relay/quantize/realize"},
+        {.name = "snpe",
+         .description = "Qualcomm SNPE as documented: R1, float additions",
+         .weight = asymmetric(u8),
+         .activation = asymmetric(u8),
+         .requantize = RequantizeRule::r1,
+         .add = AddRule::real,
+         .mean = PoolRule::real,
+         .window = PoolRule::real,
+         .evidence = "SNPE's documentation of quantized models; hexagon-nn is its open ancestor"},
+        {.name = "fbgemm",
+         .description = "FBGEMM as PyTorch calls it: float bias, additions as in whole vectors",
+         .weight = asymmetric(s8, per_channel),
+         .activation = asymmetric(u8),
+         .requantize = RequantizeRule::r1f,
+         .add = AddRule::torch,
+         .mean = PoolRule::real,
+         .window = PoolRule::real,
+         .bias = BiasRule::real,
+         .exact = true,
+         .evidence = "FBGEMM RefImplementations and QuantUtilsAvx2; addition: PyTorch 1.13"},
+    };
+}
+
+// Integer libraries whose formulas were read, as references that can be executed.
+std::vector<Hardware> reference_rows() {
+    return {
+        {.name = "onnxruntime",
+         .description = "QLinearConv, QLinearAdd, QLinearGlobalAveragePool on x86, integer from "
+                        "the input quantizer to the logits",
+         .weight = narrow(per_channel),
+         .activation = asymmetric(u8),
+         .requantize = RequantizeRule::r1,
+         .add = AddRule::onnxruntime,
+         .mean = PoolRule::real,
+         .window = PoolRule::real,
+         .exact = true,
+         .evidence = "onnxruntime 1.32, tie-seeking vectors"},
+        {.name = "tflite",
+         .description = "TFLite's reference kernels: two roundings in Q31",
+         .weight = narrow(per_channel),
+         .activation = asymmetric(s8),
+         .requantize = RequantizeRule::r2,
+         .add = AddRule::tflite,
+         .mean = PoolRule::mean,
+         .window = PoolRule::half_away,
+         .exact = true,
+         .evidence = "TFLite Micro reference kernels; gemmlowp's header on ten million inputs"},
+        {.name = "tflite-single",
+         .description = "TFLite built with single rounding, ruy",
+         .weight = narrow(per_channel),
+         .activation = asymmetric(s8),
+         .requantize = RequantizeRule::r3,
+         .add = AddRule::tflite_single,
+         .mean = PoolRule::mean_single,
+         .window = PoolRule::half_away,
+         .exact = true,
+         .evidence = "ruy apply_multiplier, TFLite common.cc"},
+        {.name = "xnnpack",
+         .description = "XNNPACK qs8 with per-channel weights on x86",
+         .weight = narrow(per_channel),
+         .activation = asymmetric(s8),
+         .requantize = RequantizeRule::r1,
+         .add = AddRule::xnnpack,
+         .mean = PoolRule::real,
+         .window = PoolRule::real,
+         .exact = true,
+         .evidence = "XNNPACK requantization.h, qs8-vadd"},
+        {.name = "qnnpack",
+         .description = "PyTorch's QNNPACK engine",
+         .weight = symmetric(per_channel),
+         .activation = asymmetric(u8),
+         .requantize = RequantizeRule::r1b,
+         .add = AddRule::qnnpack,
+         .mean = PoolRule::real,
+         .window = PoolRule::real,
+         .exact = true,
+         .evidence = "PyTorch 1.13, engine qnnpack"},
+        {.name = "onednn",
+         .description = "PyTorch's oneDNN engine: the zero point inside the rounding",
+         .weight = symmetric(per_channel),
+         .activation = asymmetric(u8),
+         .requantize = RequantizeRule::r1c,
+         .add = AddRule::torch,
+         .mean = PoolRule::real,
+         .window = PoolRule::real,
+         .exact = true,
+         .evidence = "PyTorch 1.13, engine onednn"},
+        {.name = "hexagon-nn",
+         .description = "Hexagon NN: integer reciprocals, 16-bit additions",
+         .weight = asymmetric(u8),
+         .activation = asymmetric(u8),
+         .requantize = RequantizeRule::r8,
+         .add = AddRule::hexagon,
+         .mean = PoolRule::mantissa,
+         .window = PoolRule::mantissa,
+         .bias = BiasRule::hexagon,
+         .exact = true,
+         .evidence = "Hexagon NN op_supernode, op_add_d32, op_avgpool_d32 (reference paths)"},
+    };
 }
 
 }  // namespace
 
 const std::vector<Hardware>& hardware_table() {
-    static const std::vector<Hardware> rows{
-        {"academic",
-         "MQBench's academic setting: inputs of convolution and linear only, the rest "
-         "in float",
-         weight_format(false, -1), activation_format(true, true), true, 1, -1, RequantizeRule::none,
-         AddRule::none, PoolRule::none, true, "MQBench, Table 2 and App. E"},
-        {"onnxruntime",
-         "QLinearConv, QLinearAdd, QLinearGlobalAveragePool on x86, integer from "
-         "the input quantizer to the logits",
-         weight_format(true, 0), activation_format(false, false), false, 3, 4, RequantizeRule::r1,
-         AddRule::onnxruntime, PoolRule::onnxruntime, true,
-         "onnxruntime 1.32, tie-seeking vectors"},
-    };
+    static const std::vector<Hardware> rows = [] {
+        std::vector<Hardware> all = benchmark_rows();
+        for (const Hardware& row : reference_rows()) all.push_back(row);
+        return all;
+    }();
     return rows;
 }
 
 const Hardware& find_hardware(const std::string& name) {
     return find_row(hardware_table(), "hardware", name);
+}
+
+std::string rules_text(const Hardware& h) {
+    const char* biases[] = {"int32 bias", "float bias", "bias with a scale of its own"};
+    if (h.requantize == RequantizeRule::none) return "float between layers";
+    return join(rule_name(h.requantize), ", add ", rule_name(h.add), ", average ",
+                rule_name(h.mean), " and ", rule_name(h.window), ", ",
+                biases[static_cast<int>(h.bias)]);
 }
 
 }  // namespace gradus

@@ -4,38 +4,50 @@
 #include <string>
 #include <vector>
 
+#include "quant/average.h"
 #include "quant/format.h"
+#include "quant/requantize.h"
+#include "quant/residual_add.h"
 
 namespace gradus {
 
-// How a target puts wide integers back on a grid (requantize.h).
-enum class RequantizeRule {
-    none,  // nothing is requantized: accumulators become floats (batch norm and ReLU in float)
-    r1,    // f32 product, ties to even, zero point after
+// How a bias reaches the accumulator.
+enum class BiasRule {
+    accumulator,  // int32 at the accumulator's scale, ties to even
+    real,         // a float behind the accumulator
+    hexagon,      // int32 with a scale of its own, brought to the accumulator's, half away
 };
-enum class AddRule { none, onnxruntime };
-enum class PoolRule { none, onnxruntime };
 
 struct Hardware {
     const char* name;
     const char* description;
-    QuantFormat weight;      // bits are the recipe's
-    QuantFormat activation;  // behind ReLU a signed symmetric one may turn unsigned, see below
-    bool adaptive_sign;      // MQBench 1.2: unsigned if the calibration saw no negative value
-    int block_graph;         // MQBench 6: 1, 2 or 3
-    int bn_fold;             // MQBench 5: -1 ... 4
-    RequantizeRule requantize;
-    AddRule add;
-    PoolRule pool;
-    bool exact;            // the formula was read in open source; else nominal
-    const char* evidence;  // what the rules were checked against
+    QuantFormat weight;          // bits are the recipe's
+    QuantFormat activation;      // behind ReLU a signed symmetric one may turn unsigned, see below
+    bool adaptive_sign = false;  // MQBench 1.2: unsigned if the calibration saw no negative value
+    int block_graph = 3;         // MQBench 6: 1, 2 or 3
+    int bn_fold = 4;             // MQBench 5: -1 ... 4
+    RequantizeRule requantize = RequantizeRule::none;
+    AddRule add = AddRule::none;
+    PoolRule mean = PoolRule::none;    // global average pooling
+    PoolRule window = PoolRule::none;  // average pooling of windows
+    BiasRule bias = BiasRule::accumulator;
+    bool exact = false;    // the formula was read in open source; else nominal
+    const char* evidence;  // what the rules were read in and checked against
 
-    // Every node between the input quantizer and the logits computes in integers.
-    bool integer_throughout() const { return requantize != RequantizeRule::none; }
+    // Every node between the input quantizer and the logits computes in integers. Block graph 1
+    // adds and pools in float.
+    bool integer_throughout() const {
+        return block_graph != 1 && requantize != RequantizeRule::none;
+    }
 };
 
+// Concatenated tensors share one grid on every row but those of block graph 1, which join floats.
+// Accumulators are exact int32 on every row.
 const std::vector<Hardware>& hardware_table();
 // An unknown name is a usage error with the list.
 const Hardware& find_hardware(const std::string& name);
+
+// The row's rules in one line: "R2, add tflite, mean, window half-away, int32 bias".
+std::string rules_text(const Hardware& hardware);
 
 }  // namespace gradus

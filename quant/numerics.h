@@ -27,6 +27,11 @@ HOST_DEVICE inline double round_half_even(double v) {
     return rint(v);
 }
 
+// The nearest integer, ties away from zero.
+HOST_DEVICE inline double round_half_away(double v) {
+    return round(v);
+}
+
 // The largest integer not above v.
 HOST_DEVICE inline float round_down(float v) {
     return floorf(v);

@@ -60,21 +60,21 @@ Variable run_quantize(const OpContext& context, const Inputs& in) {
 }
 
 // inputs: bias [O], quantized weight. The accumulator's scale is f32(s_x s_w[c]), s_x that of the
-// activation quantizer behind the payload. With float weights (qdq) the bias stays as it is.
+// activation quantizer behind the payload. The bias stays as it is with float weights (qdq), and
+// where the target adds it behind the accumulator.
 Variable run_quantize_bias(const OpContext& context, const Inputs& in) {
     const Quantizer& q = quantizer_of(context.node);
     const Exact* weight = in[1].exact();
-    if (!weight) return in[0];
+    if (!weight || q.hardware->bias == BiasRule::real) return in[0];
     const Tensor bias = in[0].data();
     const Tensor& ws = weight->terms[0].scale;
     const float xs = q.algorithm->grid(q).scale.data<float>()[0];
-    Affine codes{Tensor::empty(bias.shape(), DType::I32), Tensor::empty(bias.shape()),
-                 Tensor::zeros({1}, DType::I32), 0};
+    Tensor scale = Tensor::empty(bias.shape());
     for (int64_t c = 0; c < bias.numel(); ++c) {
-        const float scale = xs * ws.data<float>()[ws.numel() == 1 ? 0 : c];
-        codes.scale.data<float>()[c] = scale;
-        codes.codes.data<int32_t>()[c] = quantize_bias_value(bias.data<float>()[c], scale);
+        scale.data<float>()[c] = xs * ws.data<float>()[ws.numel() == 1 ? 0 : c];
     }
+    const Affine codes{bias_codes(q.hardware->bias, bias, scale), scale,
+                       Tensor::zeros({1}, DType::I32), 0};
     return record("quantize_bias", Variable(Exact{{codes}}), {in[0], in[1]},
                   [](const Tensor& dy) -> Grads {
                       return {dy, Tensor()};
@@ -87,7 +87,7 @@ Variable run_requantize_average(const OpContext& context, const Inputs& in) {
     const Exact* value = in[0].exact();
     if (!value) return in[0];
     const Affine codes =
-        requantize_average(*q.hardware, value->terms.at(0), q.algorithm->grid(q), q.format);
+        requantize_average(q.hardware->mean, value->terms.at(0), q.algorithm->grid(q), q.format);
     return record("requantize_average", Variable(Exact{{codes}}), in,
                   [](const Tensor& dy) -> Grads { return {dy}; });
 }

@@ -1,5 +1,7 @@
 #include "quant/placement.h"
 
+#include <algorithm>
+
 #include "tensor/check.h"
 
 namespace gradus {
@@ -21,14 +23,53 @@ bool is_last(const Graph& network, int layer) {
     return id == network.output();
 }
 
-void place_graph_3(const Graph& network, Placement& place) {
+// Weighted layers on the longest way from the input to each node.
+std::vector<int> depths(const Graph& network) {
+    std::vector<int> depth(network.nodes().size(), 0);
+    for (size_t id = 0; id < depth.size(); ++id) {
+        const Node& node = network.node(static_cast<int>(id));
+        for (int input : node.inputs) {
+            if (input >= 0) depth[id] = std::max(depth[id], depth[input]);
+        }
+        depth[id] += is_weighted(node);
+    }
+    return depth;
+}
+
+// Whether the node is a layer's output, batch norm folded, without an activation.
+bool is_accumulator(const Graph& network, int id) {
+    const Node& node = network.node(id);
+    if (is_weighted(node)) return true;
+    return node.op == "batch_norm" && is_weighted(network.node(node.inputs[0]));
+}
+
+void place_behind(const Graph& network, bool spare_main_branch, Placement& place) {
     for (int id = 0; id < static_cast<int>(network.nodes().size()); ++id) {
         const Node& node = network.node(id);
-        check_kind(node.op != "concat" && node.op != "average_pool2d", ErrorKind::usage, node.name,
-                   ": block graph 3 does not place quantizers around ", node.op);
-        if (node.kind != NodeKind::input && !is_weighted(node) && node.op != "add") continue;
+        if (node.kind == NodeKind::parameter) continue;
+        const bool activation = node.op == "relu" || node.op == "relu6";
+        if (node.kind != NodeKind::input && !is_weighted(node) && node.op != "add" && !activation) {
+            continue;
+        }
         const int tail = fused_tail(network, id);
-        if (tail != network.output()) place.behind.insert(tail);
+        if (tail != network.output()) place.behind[tail] = tail;
+    }
+    for (int id = 0; spare_main_branch && id < static_cast<int>(network.nodes().size()); ++id) {
+        if (network.node(id).op == "add") place.behind.erase(main_branch(network, id));
+    }
+}
+
+// What one concat joins, directly or through others, is named by its first node.
+void share_grids(const Graph& network, Placement& place) {
+    for (const Node& node : network.nodes()) {
+        if (node.op != "concat") continue;
+        std::set<int> names;
+        for (int input : node.inputs) {
+            for (int source : sources_of(network, input)) names.insert(place.behind.at(source));
+        }
+        for (auto& [id, name] : place.behind) {
+            if (names.count(name)) name = *names.begin();
+        }
     }
 }
 
@@ -60,12 +101,33 @@ int fused_tail(const Graph& network, int id) {
 
 bool passes_through(const Node& node) {
     return node.op == "max_pool2d" || node.op == "global_average_pool" || node.op == "flatten" ||
-           node.op == "dropout";
+           node.op == "average_pool2d" || node.op == "dropout" || node.op == "concat";
 }
 
 int source_of(const Graph& network, int id) {
-    while (passes_through(network.node(id))) id = network.node(id).inputs.at(0);
+    while (passes_through(network.node(id)) && network.node(id).op != "concat") {
+        id = network.node(id).inputs.at(0);
+    }
     return id;
+}
+
+std::vector<int> sources_of(const Graph& network, int id) {
+    if (!passes_through(network.node(id))) return {id};
+    std::vector<int> sources;
+    for (int input : network.node(id).inputs) {
+        for (int source : sources_of(network, input)) sources.push_back(source);
+    }
+    return sources;
+}
+
+int main_branch(const Graph& network, int add) {
+    const std::vector<int> depth = depths(network);
+    int found = -1;
+    for (int operand : network.node(add).inputs) {
+        if (!is_accumulator(network, operand) || only_consumer(network, operand) != add) continue;
+        if (found < 0 || depth[operand] > depth[found]) found = operand;
+    }
+    return found;
 }
 
 Placement place_quantizers(const Graph& network, const Hardware& hardware) {
@@ -73,9 +135,8 @@ Placement place_quantizers(const Graph& network, const Hardware& hardware) {
     if (hardware.block_graph == 1) {
         place_graph_1(network, place);
     } else {
-        check_kind(hardware.block_graph == 3, ErrorKind::usage, hardware.name, ": block graph ",
-                   hardware.block_graph, " is not known; there are 1 and 3");
-        place_graph_3(network, place);
+        place_behind(network, hardware.block_graph == 2, place);
+        share_grids(network, place);
     }
     for (int id = 0; id < static_cast<int>(network.nodes().size()); ++id) {
         const Node& node = network.node(id);
@@ -84,7 +145,10 @@ Placement place_quantizers(const Graph& network, const Hardware& hardware) {
         const bool last = is_last(network, id);
         if (!first && !last) continue;
         place.first_last_layers.insert(id);
-        place.first_last_inputs.insert(source_of(network, node.inputs[0]));
+        for (int source : sources_of(network, node.inputs[0])) {
+            const auto found = place.behind.find(source);
+            if (found != place.behind.end()) place.first_last_inputs.insert(found->second);
+        }
     }
     return place;
 }

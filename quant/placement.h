@@ -1,6 +1,7 @@
 // placement -- where a hardware quantizes activations, and which layers have 8 bits.
 #pragma once
 
+#include <map>
 #include <set>
 
 #include "nn/graph.h"
@@ -9,17 +10,19 @@
 namespace gradus {
 
 struct Placement {
-    // Block graph 3: nodes behind which a quantizer stands, shared by all consumers.
-    std::set<int> behind;
+    // Block graphs 2 and 3: nodes behind which a quantizer stands, shared by all consumers, each
+    // with the node that names the quantizer: itself, or the first of those that a concat joins,
+    // which share one grid (MQBench 6.7).
+    std::map<int, int> behind;
     // Block graph 1: weighted layers, each with a quantizer of its own on its input.
     std::set<int> before;
-    // The first and last layer rule (MQBench 4.3): the weighted layers, and the nodes behind which
-    // the quantizers of their inputs stand. A layer may be the one and not the other.
+    // The first and last layer rule (MQBench 4.3): the weighted layers, and the nodes that name the
+    // quantizers of their inputs. A layer may be the one and not the other.
     std::set<int> first_last_layers;
     std::set<int> first_last_inputs;
 };
 
-// Ids are those of the float graph. MQBench 6.1, 6.3, 6.8.
+// Ids are those of the float graph. MQBench 6.
 Placement place_quantizers(const Graph& network, const Hardware& hardware);
 
 // Convolution or linear.
@@ -30,7 +33,13 @@ int following_batch_norm(const Graph& network, int conv);
 int fused_tail(const Graph& network, int id);
 // What passes codes through: no quantizer behind pooling, flattening, dropout (MQBench 6.9).
 bool passes_through(const Node& node);
-// From a node back through those to the one whose quantizer gave the codes (MQBench 4.3).
+// From a node back through those to the ones whose quantizers gave the codes (MQBench 4.3): one,
+// or several before a concat.
+std::vector<int> sources_of(const Graph& network, int id);
+// The same, stopping at a concat.
 int source_of(const Graph& network, int id);
+// The operand of `add` that block graph 2 leaves without a quantizer: the accumulators of a layer
+// that nothing else reads, those of the longer branch where both are such; -1 if none is.
+int main_branch(const Graph& network, int add);
 
 }  // namespace gradus

@@ -86,7 +86,7 @@ class Rewriter {
             const Node& node = network_.node(id);
             if (deferred(id)) continue;
             map_[id] = copy(id, node);
-            if (place_.behind.count(id)) map_[id] = quantize_behind(id, node);
+            if (place_.behind.count(id)) map_[id] = quantize_behind(id);
         }
         graph_.set_output(map_[network_.output()]);
         return std::move(graph_);
@@ -111,7 +111,7 @@ class Rewriter {
         std::vector<int> inputs;
         for (int input : node.inputs) inputs.push_back(reuse(input));
         const int result = graph_.add_op(node.op, node.name, inputs, node.attributes);
-        if (node.op == "global_average_pool" && hardware_.pool != PoolRule::none) {
+        if (node.op == "global_average_pool" && hardware_.mean != PoolRule::none) {
             return graph_.add_op("requantize_average", node.name + ".requantized", {result}, {},
                                  grid_of(inputs[0]));
         }
@@ -124,19 +124,29 @@ class Rewriter {
         return id < 0 ? -1 : map_[id];
     }
 
-    int add_quantizer(const std::shared_ptr<Quantizer>& quantizer, int x) {
+    // A quantizer may have several nodes: those that a concat joins share one.
+    int add_quantizer(const std::shared_ptr<Quantizer>& quantizer, const std::string& node, int x) {
         std::vector<int> inputs{x};
         for (const auto& parameter : quantizer->parameters) {
-            inputs.push_back(graph_.add_parameter(parameter));
+            const int known = graph_.find(parameter->name);
+            inputs.push_back(known >= 0 ? known : graph_.add_parameter(parameter));
         }
-        return graph_.add_op("quantize", quantizer->name, inputs, {}, quantizer);
+        return graph_.add_op("quantize", node, inputs, {}, quantizer);
+    }
+    int add_quantizer(const std::shared_ptr<Quantizer>& quantizer, int x) {
+        return add_quantizer(quantizer, quantizer->name, x);
     }
 
-    int quantize_behind(int id, const Node& node) {
-        const bool behind_relu = node.op == "relu" || node.op == "relu6";
-        return add_quantizer(pool_.activation(node.name + ".quantizer", behind_relu,
-                                              place_.first_last_inputs.count(id) > 0),
-                             map_[id]);
+    int quantize_behind(int id) {
+        const int name = place_.behind.at(id);
+        bool behind_relu = true;
+        for (const auto& [member, of] : place_.behind) {
+            const std::string& op = network_.node(member).op;
+            if (of == name) behind_relu = behind_relu && (op == "relu" || op == "relu6");
+        }
+        return add_quantizer(pool_.activation(network_.node(name).name + ".quantizer", behind_relu,
+                                              place_.first_last_inputs.count(name) > 0),
+                             network_.node(id).name + ".quantizer", map_[id]);
     }
 
     int quantized_weight(const Node& layer, int layer_id, int w) {
@@ -170,11 +180,16 @@ class Rewriter {
         return graph_.add_op("quantize_bias", layer + ".bias.quantized", {bias, w}, {}, grid_of(x));
     }
 
-    // `last`: the layer, or the batch norm folded into it. Logits leave as floats.
+    // `last`: the layer, or the batch norm folded into it. Logits leave as floats; so does, where
+    // the target adds in float, what is not read by one quantizer alone.
     Attributes layer_attributes(const Node& layer, int last) const {
         Attributes attributes = layer.attributes;
-        const bool logits = last == network_.output();
-        if (hardware_.integer_throughout() && !logits) attributes.set("accumulator", int64_t{1});
+        const int tail = fused_tail(network_, last);
+        const auto readers = network_.consumers(tail);
+        const bool one_quantizer = readers.size() == 1 && place_.before.count(readers[0]) > 0;
+        const bool requantized = hardware_.requantize != RequantizeRule::none &&
+                                 (hardware_.integer_throughout() || one_quantizer);
+        if (requantized && last != network_.output()) attributes.set("accumulator", int64_t{1});
         return attributes;
     }
 
@@ -228,6 +243,22 @@ class Rewriter {
     std::vector<int> map_;
 };
 
+// Every node must have an integer rule.
+void refuse_float_nodes(const Graph& network, const Hardware& hardware) {
+    const std::set<std::string> known{"conv2d",  "linear", "relu",       "relu6",
+                                      "add",     "concat", "max_pool2d", "global_average_pool",
+                                      "flatten", "dropout"};
+    for (const Node& node : network.nodes()) {
+        if (node.kind != NodeKind::op || known.count(node.op)) continue;
+        const bool folds = node.op == "batch_norm" && network.node(node.inputs[0]).op == "conv2d" &&
+                           following_batch_norm(network, node.inputs[0]) >= 0;
+        check_kind(folds, ErrorKind::usage, node.name, ": ", hardware.name,
+                   " is integer throughout and has no rule for ", node.op,
+                   node.op == "batch_norm" ? " that does not fold into a convolution" : "",
+                   "; take --hardware academic, which computes it in float");
+    }
+}
+
 void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardware& hardware) {
     check_kind(hardware.bn_fold == -1 || hardware.bn_fold == 4, ErrorKind::usage, hardware.name,
                ": folding strategy ", hardware.bn_fold, " is not known; there are -1 and 4");
@@ -238,6 +269,7 @@ void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardwar
     bool weighted = false;
     for (const Node& node : network.nodes()) weighted = weighted || is_weighted(node);
     check_kind(weighted, ErrorKind::usage, "nothing to quantize: no convolution, no linear layer");
+    if (hardware.integer_throughout()) refuse_float_nodes(network, hardware);
 }
 
 }  // namespace

@@ -1,58 +1,169 @@
-// requantize -- the rules by which hardware libraries put wide integers back on a grid.
+// requantize -- the rules by which hardware libraries put int32 accumulators back on a grid.
 //
-// Pure functions, compiled for host and device from these lines. `lo` and `hi` are the clamp of
-// the output code: [qmin, qmax], narrowed by a fused ReLU to [z, .] or ReLU6 to [., z + rne(6/s)].
-// source     integer kernels of onnxruntime: QLinearConv, QLinearAdd, QLinearGlobalAveragePool
+//   acc = sum (x_q - z_x) (w_q - z_w) + bias      exact
+//   q   = clamp(rule(acc s_x s_w / s_y) + z, lo, hi)
+//
+// A rule is a pure function of the accumulator and of constants made once for each channel,
+// compiled for host and device from these lines. `lo` and `hi` are the clamp of the output code:
+// [qmin, qmax], narrowed by a fused ReLU to [z, .] or ReLU6 to [., z + rne(6/s)]. (x) and (+) are
+// one rounding to float each; the order of operations is part of a rule.
+//
+//   R1   rne(f32(acc) (x) m) + z        m = f32(f32(s_x s_w) / s_y)
+//        onnxruntime QLinearConv, XNNPACK "fp32", FBGEMM with int32 bias
+//   R1b  the same                       m = f32(f32(s_w s_x) f32(1 / s_y))
+//        PyTorch's QNNPACK
+//   R1c  rne((f32(acc) (x) m) (+) z)    m = f32(f32(1 / s_y) / f32(f32(1 / s_x) f32(1 / s_w)))
+//        PyTorch's oneDNN: the zero point is inside the rounding
+//   R1f  rne((f32(acc) (+) b') (x) m) + z, b' = f32(bias / f32(s_x s_w)); with one scale for the
+//        tensor b' = f32(bias f32(1 / f32(s_x s_w)))
+//        FBGEMM as PyTorch calls it
+//   R2   two roundings in Q31, m from doubles: up after the product, away from zero after the shift
+//        TFLite's reference kernels, CMSIS-NN, gemmlowp
+//   R3   one rounding in Q31, ties up
+//        ruy, TFLite with single rounding, TVM's qnn
+//   R5   a shift that rounds ties up, m = 2^-k
+//        TVM's relay.quantize
+//   R8   qmin + clamp((acc - min) recip + 2^30 >> 31, 0, levels), levels = qmax - qmin,
+//        min = rha((qmin - z) s_y / (s_x s_w)), recip = floor(levels 2^31 / range),
+//        range = trunc((qmax - qmin) s_y / (s_x s_w) + 1/2)
+//        Hexagon NN's supernode
+//   R9   rne((f32(acc) (x) m) (+) f32(bias / s_y)) + z
+//        TensorRT's documented float epilogue
+//   R10  rne(f32(acc) (x) m19) + z      m19: m of R1 without its low 13 mantissa bits
+//        Huawei Ascend's documented AscendRequant
+//
+// source     the libraries named; PyTorch aten/quantized/cpu, XNNPACK requantization, TFLite
+//            kernels/internal/common, TVM relay/quantize/realize, Hexagon NN op_supernode
 // exactness  exact
-// tests      tests/requantize_test.cc (ties), tests/onnx_nodes_test.cc (ONNX's own vectors)
+// tests      tests/requantize_test.cc (rational arithmetic, ties), tests/onnx_nodes_test.cc
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <string>
 
-#include "quant/numerics.h"
+#include "quant/fixed_point.h"
 
 namespace gradus {
 
-// R1 (onnxruntime, XNNPACK "fp32", FBGEMM): one float product, ties to even, zero point after.
-HOST_DEVICE inline float r1_multiplier(float accumulator_scale, float output_scale) {
-    return accumulator_scale / output_scale;
-}
-HOST_DEVICE inline float r1_multiplier(float input_scale, float weight_scale, float output_scale) {
-    return r1_multiplier(input_scale * weight_scale, output_scale);
-}
-HOST_DEVICE inline int32_t r1_requantize(int32_t acc, float multiplier, int32_t z, int32_t lo,
-                                         int32_t hi) {
-    return clamp_code(round_half_even(static_cast<float>(acc) * multiplier) + static_cast<float>(z),
-                      lo, hi);
-}
-
-// onnxruntime's QLinearAdd (x86): zero point before rounding, two fused multiply-adds by name.
-struct AddConstants {
-    float a_ratio, b_ratio, offset;
+enum class RequantizeRule {
+    none,  // nothing is requantized: accumulators become floats
+    r1,
+    r1b,
+    r1c,
+    r1f,
+    r2,
+    r3,
+    r5,
+    r8,
+    r9,
+    r10,
 };
-HOST_DEVICE inline AddConstants onnxruntime_add_constants(float a_scale, int32_t a_zero,
-                                                          float b_scale, int32_t b_zero,
-                                                          float y_scale, int32_t y_zero) {
-    const float ra = a_scale / y_scale;
-    const float rb = b_scale / y_scale;
-    const float zeros = fmaf(ra, static_cast<float>(a_zero), rb * static_cast<float>(b_zero));
-    return {ra, rb, static_cast<float>(y_zero) - zeros};
-}
-HOST_DEVICE inline int32_t onnxruntime_add(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
-                                           int32_t hi) {
-    const float y =
-        fmaf(static_cast<float>(a), k.a_ratio, fmaf(static_cast<float>(b), k.b_ratio, k.offset));
-    return clamp_code(round_half_even(y), lo, hi);
+
+// Whether a bias stays a float that is added behind the accumulator.
+constexpr bool has_real_bias(RequantizeRule rule) {
+    return rule == RequantizeRule::r1f || rule == RequantizeRule::r9;
 }
 
-// onnxruntime's QLinearGlobalAveragePool: the centred integer sum times one float.
-HOST_DEVICE inline float average_multiplier(float input_scale, float output_scale, int32_t count) {
-    return input_scale / (output_scale * static_cast<float>(count));
+// The output grid.
+struct OutputGrid {
+    float scale;
+    int32_t zero_point;
+    int32_t qmin, qmax;
+};
+
+// What a rule needs for one channel; what it does not use is 0.
+struct RequantizeConstants {
+    float multiplier = 0.0f;
+    float bias = 0.0f;    // R1f, R9
+    int64_t integer = 0;  // R2, R3: Q31; R8: recip
+    int32_t shift = 0;    // R2, R3: exponent; R5: k
+    int32_t offset = 0;   // R8: min, in accumulators
+};
+
+HOST_DEVICE inline int32_t r1_requantize(int32_t acc, float m, int32_t z, int32_t lo, int32_t hi) {
+    return clamp_code(round_half_even(static_cast<float>(acc) * m) + static_cast<float>(z), lo, hi);
 }
-HOST_DEVICE inline int32_t average_requantize(int32_t centred_sum, float multiplier, int32_t z,
-                                              int32_t lo, int32_t hi) {
-    return r1_requantize(centred_sum, multiplier, z, lo, hi);
+
+HOST_DEVICE inline int32_t r1c_requantize(int32_t acc, float m, int32_t z, int32_t lo, int32_t hi) {
+    return clamp_code(round_half_even(static_cast<float>(acc) * m + static_cast<float>(z)), lo, hi);
 }
+
+HOST_DEVICE inline int32_t r1f_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
+                                          int32_t hi) {
+    const float sum = static_cast<float>(acc) + bias;
+    return clamp_code(round_half_even(sum * m) + static_cast<float>(z), lo, hi);
+}
+
+HOST_DEVICE inline int32_t r2_requantize(int32_t acc, Q31 m, int32_t z, int32_t lo, int32_t hi) {
+    return clamp_integer(int64_t{multiply_double_rounding(acc, m)} + z, lo, hi);
+}
+
+HOST_DEVICE inline int32_t r3_requantize(int32_t acc, Q31 m, int32_t z, int32_t lo, int32_t hi) {
+    return clamp_integer(multiply_single_rounding(acc, m) + z, lo, hi);
+}
+
+// k in [-31, 62].
+HOST_DEVICE inline int32_t r5_requantize(int64_t acc, int32_t k, int32_t z, int32_t lo,
+                                         int32_t hi) {
+    const int64_t v = k > 0 ? shift_half_up(acc, k) : acc * (int64_t{1} << -k);
+    return clamp_integer(v + z, lo, hi);
+}
+
+HOST_DEVICE inline int32_t r8_requantize(int32_t acc, int64_t recip, int32_t min, int32_t qmin,
+                                         int32_t qmax, int32_t lo, int32_t hi) {
+    int64_t above = static_cast<int64_t>(acc) - min;
+    // A gain above 1 saturates long before the product leaves 64 bits.
+    if (recip > INT32_MAX) above = clamp_integer(above, -(1 << 23), 1 << 23);
+    const int64_t level = (above * recip + (int64_t{1} << 30)) >> 31;
+    return clamp_integer(int64_t{qmin} + clamp_integer(level, 0, qmax - qmin), lo, hi);
+}
+
+HOST_DEVICE inline int32_t r9_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
+                                         int32_t hi) {
+    const float v = static_cast<float>(acc) * m + bias;
+    return clamp_code(round_half_even(v) + static_cast<float>(z), lo, hi);
+}
+
+// The 19 high bits of a float: sign, exponent, 10 bits of mantissa; the rest is cut off.
+inline float ascend_scale(float m) {
+    return std::bit_cast<float>(std::bit_cast<uint32_t>(m) & 0xFFFFE000u);
+}
+
+// One accumulator by `rule`. `y.qmin` and `y.qmax` are the format's, lo and hi the clamp within.
+HOST_DEVICE inline int32_t requantize_value(RequantizeRule rule, int32_t acc,
+                                            const RequantizeConstants& k, const OutputGrid& y,
+                                            int32_t lo, int32_t hi) {
+    const int32_t z = y.zero_point;
+    switch (rule) {
+        case RequantizeRule::r1c:
+            return r1c_requantize(acc, k.multiplier, z, lo, hi);
+        case RequantizeRule::r1f:
+            return r1f_requantize(acc, k.multiplier, k.bias, z, lo, hi);
+        case RequantizeRule::r2:
+            return r2_requantize(acc, {static_cast<int32_t>(k.integer), k.shift}, z, lo, hi);
+        case RequantizeRule::r3:
+            return r3_requantize(acc, {static_cast<int32_t>(k.integer), k.shift}, z, lo, hi);
+        case RequantizeRule::r5:
+            return r5_requantize(acc, k.shift, z, lo, hi);
+        case RequantizeRule::r8:
+            return r8_requantize(acc, k.integer, k.offset, y.qmin, y.qmax, lo, hi);
+        case RequantizeRule::r9:
+            return r9_requantize(acc, k.multiplier, k.bias, z, lo, hi);
+        default:
+            return r1_requantize(acc, k.multiplier, z, lo, hi);
+    }
+}
+
+// The constants of one channel. `bias` is a float in real units, for rules that keep it so;
+// `per_channel` tells whether the layer has a scale for each channel. Error(usage): R5 of scales
+// that are no powers of two.
+RequantizeConstants requantize_constants(RequantizeRule rule, float input_scale, float weight_scale,
+                                         const OutputGrid& y, float bias, bool per_channel);
+
+// "R1b"; an unknown name is a usage error with the list.
+const char* rule_name(RequantizeRule rule);
+RequantizeRule find_requantize_rule(const std::string& name);
 
 }  // namespace gradus

@@ -1,6 +1,8 @@
-// requantize_exact -- the exact values between two quantizers, put on the next grid by the rule of
+// requantize_exact -- the exact values between two quantizers, put on the next grid by the rules of
 // the hardware. The simulation's half; integer/execute.cc has its own.
 #pragma once
+
+#include <vector>
 
 #include "quant/hardware.h"
 #include "quant/quantizer.h"
@@ -10,16 +12,28 @@ namespace gradus {
 // Whether `hardware` has a rule for this value; without one the float view is quantized.
 bool has_rule(const Hardware& hardware, const Exact& value);
 
-// One int32 term: an accumulator by the requantization rule. Two terms of codes: the add rule.
+// By the terms of the value: an int32 accumulator, or codes of another grid, by the requantization
+// rule; two terms of codes by the add rule; an accumulator and codes by R9 with the sum fused.
 // The clamps of ReLU and ReLU6 act at the output: lo = max(qmin, z), hi = min(qmax, z + rne(6/s)).
 Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid,
                   const QuantFormat& format);
 
-// The average of codes, put back on the codes' own grid (count > 1, one term) by the pool rule.
-Affine requantize_average(const Hardware& hardware, const Affine& sums, const Grid& grid,
+// The average of codes, put back on the codes' own grid (count > 1, one term) by a pool rule.
+Affine requantize_average(PoolRule rule, const Affine& sums, const Grid& grid,
                           const QuantFormat& format);
 
 // The output range that a clamp of real values leaves of a grid.
 CodeBounds clamp_bounds(float lower, float upper, const Grid& grid, const QuantFormat& format);
+
+OutputGrid output_grid(const Grid& grid, const QuantFormat& format);
+CodeGrid code_grid(const Grid& grid);
+
+// One set of constants a channel: scales [1], [1 or C], bias [C] in real units or undefined.
+std::vector<RequantizeConstants> channel_constants(RequantizeRule rule, const Tensor& input_scale,
+                                                   const Tensor& weight_scale, const Tensor& bias,
+                                                   const OutputGrid& y, int64_t channels);
+
+// The int32 code of a float bias [O] at the accumulators' scale [1 or O] by the hardware's rule.
+Tensor bias_codes(BiasRule rule, const Tensor& bias, const Tensor& accumulator_scale);
 
 }  // namespace gradus

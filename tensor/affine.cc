@@ -35,11 +35,28 @@ DequantizeTerm term_of(const Affine& value) {
     return term;
 }
 
+// A float bias as a term: every code stands one above the zero point.
+Affine bias_term(const Affine& value) {
+    const Tensor zeros = Tensor::zeros(value.shape(), DType::I32, value.codes.device());
+    return {zeros, value.bias, Tensor::from<int32_t>({-1}, {1}).to(value.codes.device())};
+}
+
+// y = the term with its bias, or y + that; then clamped.
+void add_term(const Affine& term, bool accumulate, float lower, float upper, Tensor& y) {
+    float* out = y.data<float>();
+    if (!term.bias.defined()) {
+        return dequantize_term(y.device(), term_of(term), accumulate, lower, upper, out);
+    }
+    const Affine bias = bias_term(term);
+    dequantize_term(y.device(), term_of(term), accumulate, -infinity, infinity, out);
+    dequantize_term(y.device(), term_of(bias), true, lower, upper, out);
+}
+
 }  // namespace
 
 Tensor dequantize(const Affine& value) {
     Tensor y = Tensor::empty(value.shape(), DType::F32, value.codes.device());
-    dequantize_term(y.device(), term_of(value), false, -infinity, infinity, y.data<float>());
+    add_term(value, false, -infinity, infinity, y);
     return y;
 }
 
@@ -50,8 +67,8 @@ Tensor dequantize(const Exact& value) {
         const bool last = i + 1 == value.terms.size();
         check(value.terms[i].shape() == value.shape(), "dequantize: terms of shapes ",
               value.shape(), " and ", value.terms[i].shape(), " cannot be added");
-        dequantize_term(y.device(), term_of(value.terms[i]), i > 0, last ? value.lower : -infinity,
-                        last ? value.upper : infinity, y.data<float>());
+        add_term(value.terms[i], i > 0, last ? value.lower : -infinity,
+                 last ? value.upper : infinity, y);
     }
     return y;
 }

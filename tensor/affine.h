@@ -37,6 +37,9 @@ struct Affine {
     Tensor zero_point;
     int axis = -1;      // of per-channel scales: 0 for weights, -1 (the last) for accumulators
     int64_t count = 1;  // codes are sums of `count` codes: the value is their average
+    // Of accumulators: the scales whose product `scale` is, and a bias [channels] in real units
+    // that the target adds behind the accumulator; undefined otherwise.
+    Tensor input_scale{}, weight_scale{}, bias{};
 
     const Shape& shape() const { return codes.shape(); }
     bool per_channel() const { return scale.numel() > 1; }
@@ -61,8 +64,8 @@ struct Exact {
     }
 };
 
-// The float view. Each term is rounded as affine_value (averages: divided by count after), terms
-// are added in their order, then clamped. F32, same shape.
+// The float view. Each term is rounded as affine_value (averages: divided by count after; then the
+// bias, if it has one), terms are added in their order, then clamped. F32, same shape.
 Tensor dequantize(const Affine& value);
 Tensor dequantize(const Exact& value);
 

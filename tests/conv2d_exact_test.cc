@@ -154,13 +154,21 @@ BOOST_AUTO_TEST_CASE(one_float_operand_makes_a_float_convolution) {
     BOOST_TEST(same_bits(y, gradus::conv2d(clamped_x, w, Variable(), g.geometry.attrs).data()));
 }
 
+BOOST_AUTO_TEST_CASE(a_float_bias_stays_beside_the_accumulators) {
+    const OnGrid g(cases()[0]);
+    const Variable x(Exact{{g.x}}), w(Exact{{g.w}}), bias(random_tensor({g.s.o}, 1));
+    const auto run = [&](CodesOutput output) {
+        return gradus::conv2d(x, w, bias, g.geometry.attrs, output);
+    };
+    const Variable acc = run(CodesOutput::accumulator);
+    BOOST_REQUIRE(acc.exact() != nullptr);
+    BOOST_TEST(same_bits(acc.exact()->terms[0].bias, bias.data()));
+    BOOST_TEST(same_bits(acc.data(), run(CodesOutput::real).data()));
+}
+
 BOOST_AUTO_TEST_CASE(biases_that_do_not_fit_are_refused) {
     const OnGrid g(cases()[0]);
     const Variable x(Exact{{g.x}}), w(Exact{{g.w}});
-    BOOST_TEST(throws(ErrorKind::runtime, {"conv2d", "float bias", "CodesOutput::real"}, [&] {
-        gradus::conv2d(x, w, Variable(random_tensor({g.s.o}, 1)), g.geometry.attrs,
-                       CodesOutput::accumulator);
-    }));
     BOOST_TEST(throws(ErrorKind::runtime, {"conv2d", "s_x s_w", "channel 0"}, [&] {
         gradus::conv2d(x, w, int32_bias(Tensor::full({g.s.o}, 1)), g.geometry.attrs);
     }));

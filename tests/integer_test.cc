@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_layer_is_the_first_that_differs) {
         Program program = own_copy(lower(model));
         Instruction& changed = instruction(program, layer);
         if (changed.op == "add") {
-            changed.constants.at("ratios").data<float>()[2] += 1.0f;
+            changed.constants.at("ratios").data<float>()[3] += 1.0f;
         } else {
             Tensor& bias = changed.constants.at("bias");
             for (int64_t c = 0; c < bias.numel(); ++c) bias.data<int32_t>()[c] += 40;

@@ -190,8 +190,7 @@ BOOST_AUTO_TEST_CASE(qlinearconv) {
     BOOST_REQUIRE(vector.node.op_type() == "QLinearConv");
     const auto& in = vector.inputs;  // x s_x z_x w s_w z_w s_y z_y
     const Convolution convolution(vector, in[0], bytes(in[2]).at(0), in[3], bytes(in[5]).at(0));
-    const float multiplier =
-        r1_multiplier(floats(in[1]).at(0), floats(in[4]).at(0), floats(in[6]).at(0));
+    const float multiplier = floats(in[1]).at(0) * floats(in[4]).at(0) / floats(in[6]).at(0);
     const int32_t zero = bytes(in[7]).at(0);
     const auto want = channels_last(bytes(vector.output), shape_of(vector.output));
     for (const IntegerKernel kernel : integer_kernels()) {

@@ -6,8 +6,8 @@
 #include "integer/compare.h"
 #include "integer/lower.h"
 #include "quant/algorithms/lsq.h"
-#include "quant/requantize.h"
 #include "quant/requantize_exact.h"
+#include "quant/residual_add.h"
 #include "tests/compare.h"
 #include "tests/small_network.h"
 
@@ -98,6 +98,9 @@ BOOST_AUTO_TEST_CASE(accumulators_are_requantized_as_by_onnxruntime) {
             value.codes.data<int32_t>()[c] = acc.data<int32_t>()[k * n + c];
             value.scale.data<float>()[c] = s[0] * sw.data<float>()[k * n + c];
         }
+        value.input_scale = Tensor::full({1}, s[0]);
+        value.weight_scale = Tensor::empty({n});
+        std::copy_n(sw.data<float>() + k * n, n, value.weight_scale.data<float>());
         const Grid grid = grid_of(s[1], zeros.data<int32_t>()[2 * k + 1]);
         const Affine found = requantize(onnxruntime(), Exact{{value}}, grid, unsigned_format(8));
         for (int64_t c = 0; c < n; ++c) {
@@ -140,7 +143,8 @@ BOOST_AUTO_TEST_CASE(zero_points_of_a_sum_are_rounded_once) {
         const float ra = sa / sy, second = sb / sy * static_cast<float>(zb);
         const auto zeros = static_cast<float>(static_cast<long double>(ra) * za + second);
         const float plain = ra * static_cast<float>(za) + second;
-        wrong += onnxruntime_add_constants(sa, za, sb, zb, sy, 9).offset != 9.0f - zeros;
+        wrong += add_constants(AddRule::onnxruntime, {sa, za}, {sb, zb}, {sy, 9}).a_offset !=
+                 9.0f - zeros;
         unfused += plain != zeros;
     }
     BOOST_TEST(wrong == 0);

@@ -5,6 +5,8 @@
 #include <cstdlib>
 
 #include "io/npy.h"
+#include "quant/average.h"
+#include "quant/residual_add.h"
 #include "tensor/rng.h"
 
 using namespace gradus;
@@ -69,7 +71,7 @@ BOOST_AUTO_TEST_CASE(convolution_equals_onnxruntime_at_ties) {
         const float* s = scales.data<float>() + i / per_case * 2;
         const int32_t z = zeros.data<int32_t>()[i / per_case * 2 + 1];
         const int32_t a = acc.data<int32_t>()[i];
-        const float m = r1_multiplier(s[0], sw.data<float>()[i], s[1]);
+        const float m = s[0] * sw.data<float>()[i] / s[1];
         wrong += r1_requantize(a, m, z, 0, 255) != y.data<uint8_t>()[i];
         // The zero point inside the rounding is a wrong rule: the vectors must tell.
         const float inside = float(a) * m + float(z);
@@ -86,10 +88,11 @@ BOOST_AUTO_TEST_CASE(add_equals_onnxruntime_on_all_pairs) {
     for (int64_t i = 0; i < y.numel(); ++i) {
         const float* s = scales.data<float>() + i / 65536 * 3;
         const int32_t* z = zeros.data<int32_t>() + i / 65536 * 3;
-        const AddConstants k = onnxruntime_add_constants(s[0], z[0], s[1], z[1], s[2], z[2]);
+        const AddConstants k =
+            add_constants(AddRule::onnxruntime, {s[0], z[0]}, {s[1], z[1]}, {s[2], z[2]});
         const int32_t a = static_cast<int32_t>(i % 65536 / 256), b = static_cast<int32_t>(i % 256);
-        wrong += onnxruntime_add(a, b, k, 0, 255) != y.data<uint8_t>()[i];
-        const float plain = float(a) * k.a_ratio + (float(b) * k.b_ratio + k.offset);
+        wrong += add_rules::onnxruntime(a, b, k, 0, 255) != y.data<uint8_t>()[i];
+        const float plain = float(a) * k.a_ratio + (float(b) * k.b_ratio + k.a_offset);
         unfused += clamp_code(round_half_even(plain), 0, 255) != y.data<uint8_t>()[i];
     }
     BOOST_TEST(wrong == 0);
@@ -105,9 +108,9 @@ BOOST_AUTO_TEST_CASE(average_equals_onnxruntime) {
         const int32_t count = cases.data<int32_t>()[i / per_case * 2];
         const int32_t z = cases.data<int32_t>()[i / per_case * 2 + 1];
         const float s = scales.data<float>()[i / per_case];
-        const float m = average_multiplier(s, s, count);
-        const int32_t centred = sums.data<int32_t>()[i] - count * z;
-        wrong += average_requantize(centred, m, z, 0, 255) != y.data<uint8_t>()[i];
+        const AverageConstants k = average_constants(PoolRule::real, s, count);
+        const int32_t sum = sums.data<int32_t>()[i];
+        wrong += average_code(PoolRule::real, sum, count, k, z, 0, 255) != y.data<uint8_t>()[i];
     }
     BOOST_TEST(wrong == 0);
 }

@@ -99,9 +99,10 @@ Variable forward_codes(const char* op, const Affine& x, const Affine& w, const V
                  real_bias.defined() ? real_bias.data<float>() : nullptr, y.data<float>());
         return Variable(y);
     }
-    check(!bias.defined() || bias.exact(), op,
-          ": a float bias cannot be added to integer accumulators; use CodesOutput::real");
     Affine acc{Tensor::empty(y_shape, DType::I32), scale, Tensor::zeros({1}, DType::I32)};
+    acc.input_scale = x.scale;
+    acc.weight_scale = w.scale;
+    if (bias.defined() && !bias.exact()) acc.bias = bias.data();
     run_accumulator(conv, device, acc.codes.data<int32_t>());
     return Variable(Exact{{acc}});
 }

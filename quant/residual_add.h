@@ -1,0 +1,160 @@
+// residual_add -- how hardware libraries add two tensors of codes.
+//
+//   y = clamp(((a - z_a) s_a + (b - z_b) s_b) / s_y + z_y, lo, hi), each library in its own order
+//
+//   onnxruntime  rne(fma(a, ra, fma(b, rb, c))): ratios of scales, zero points inside the rounding
+//   tflite       both shifted left by 20, brought to twice the larger scale, added, scaled down;
+//                each step rounds twice (R2) or once (R3)
+//   xnnpack      fixed point: a ma + b mb + c >> shift, multipliers below 2^21, ties up
+//   qnnpack      the same, ties away from zero
+//   torch        floats by fma, their sum times f32(1 / s_y), zero point after rounding. PyTorch
+//                does so in whole vectors; its scalar tail, which subtracts the zero point first,
+//                differs in 1 % of pairs. Here every element is computed as in a vector
+//   tvm          powers of two: both on the finer grid, then R5
+//   hexagon      16-bit: (256 a A + 256 b B) >> 16, offset, rounding shift
+//   real         f32: (a - z_a) ra (+) (b - z_b) rb, ties to even (TensorRT, SNPE as documented)
+//
+// source     onnxruntime mlas/qladd; TFLite reference add; XNNPACK qs8-vadd; QNNPACK q8vadd;
+//            PyTorch aten/quantized/cpu; TVM relay/quantize/realize; Hexagon NN op_add_d32
+// exactness  exact
+// tests      tests/residual_add_test.cc: all pairs of codes
+#pragma once
+
+#include <string>
+
+#include "quant/fixed_point.h"
+
+namespace gradus {
+
+enum class AddRule {
+    none,
+    onnxruntime,
+    tflite,
+    tflite_single,
+    xnnpack,
+    qnnpack,
+    torch,
+    tvm,
+    hexagon,
+    real,
+};
+
+const char* rule_name(AddRule rule);
+
+// A grid of 8-bit codes, one for the tensor.
+struct CodeGrid {
+    float scale;
+    int32_t zero_point;
+};
+
+// What a rule needs; what it does not use is 0.
+struct AddConstants {
+    CodeGrid a{}, b{}, y{};
+    float a_ratio = 0, b_ratio = 0, y_ratio = 0;  // onnxruntime, torch, real
+    float a_offset = 0, b_offset = 0;             // onnxruntime (a_offset), torch
+    Q31 a_q31, b_q31, y_q31;                      // tflite
+    int32_t a_integer = 0, b_integer = 0;         // xnnpack, qnnpack, hexagon; tvm: left shifts
+    int32_t shift = 0, offset = 0;
+};
+
+// Constants are made for all scales, so that a layer that has died does not end a training. What a
+// library itself refuses is told by add_refusal, empty if nothing. Error(usage): TVM's addition of
+// scales that are no powers of two.
+AddConstants add_constants(AddRule rule, const CodeGrid& a, const CodeGrid& b, const CodeGrid& y);
+std::string add_refusal(AddRule rule, const CodeGrid& a, const CodeGrid& b, const CodeGrid& y);
+
+namespace add_rules {
+
+HOST_DEVICE inline int32_t onnxruntime(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
+                                       int32_t hi) {
+    const float y =
+        fmaf(static_cast<float>(a), k.a_ratio, fmaf(static_cast<float>(b), k.b_ratio, k.a_offset));
+    return clamp_code(round_half_even(y), lo, hi);
+}
+
+constexpr int tflite_left_shift = 20;
+
+template <class Multiply>
+HOST_DEVICE inline int32_t tflite(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
+                                  int32_t hi, const Multiply& multiply) {
+    const int64_t left = multiply((a - k.a.zero_point) * (1 << tflite_left_shift), k.a_q31);
+    const int64_t right = multiply((b - k.b.zero_point) * (1 << tflite_left_shift), k.b_q31);
+    const int64_t y = multiply(saturate_int32(left + right), k.y_q31);
+    return clamp_integer(y + k.y.zero_point, lo, hi);
+}
+
+HOST_DEVICE inline int64_t fixed_sum(int32_t a, int32_t b, const AddConstants& k) {
+    return static_cast<int64_t>(a - k.a.zero_point) * k.a_integer +
+           static_cast<int64_t>(b - k.b.zero_point) * k.b_integer;
+}
+
+HOST_DEVICE inline int32_t torch(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
+                                 int32_t hi) {
+    const float left = fmaf(static_cast<float>(a), k.a_ratio, k.a_offset);
+    const float right = fmaf(static_cast<float>(b), k.b_ratio, k.b_offset);
+    return clamp_code(
+        round_half_even((left + right) * k.y_ratio) + static_cast<float>(k.y.zero_point), lo, hi);
+}
+
+HOST_DEVICE inline int32_t tvm(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
+                               int32_t hi) {
+    const int64_t left = static_cast<int64_t>(a - k.a.zero_point) << k.a_integer;
+    const int64_t right = static_cast<int64_t>(b - k.b.zero_point) << k.b_integer;
+    const int64_t sum = left + right;
+    const int64_t y = k.shift > 0 ? shift_half_up(sum, k.shift) : sum * (int64_t{1} << -k.shift);
+    return clamp_integer(y + k.y.zero_point, lo, hi);
+}
+
+HOST_DEVICE inline int32_t hexagon(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
+                                   int32_t hi) {
+    const int32_t sum = (256 * a * k.a_integer + 256 * b * k.b_integer) >> 16;
+    const int32_t moved = clamp_integer(int64_t{sum} + k.offset, INT16_MIN, INT16_MAX);
+    return clamp_integer(shift_half_up(moved, k.shift), lo, hi);
+}
+
+HOST_DEVICE inline int32_t real(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
+                                int32_t hi) {
+    const float left = static_cast<float>(a - k.a.zero_point) * k.a_ratio;
+    const float right = static_cast<float>(b - k.b.zero_point) * k.b_ratio;
+    return clamp_code(round_half_even(left + right) + static_cast<float>(k.y.zero_point), lo, hi);
+}
+
+}  // namespace add_rules
+
+HOST_DEVICE inline int32_t residual_add_value(AddRule rule, int32_t a, int32_t b,
+                                              const AddConstants& k, int32_t lo, int32_t hi) {
+    switch (rule) {
+        case AddRule::onnxruntime:
+            return add_rules::onnxruntime(a, b, k, lo, hi);
+        case AddRule::tflite:
+            return add_rules::tflite(a, b, k, lo, hi, multiply_double_rounding);
+        case AddRule::tflite_single:
+            return add_rules::tflite(a, b, k, lo, hi, multiply_single_rounding);
+        case AddRule::xnnpack:
+            return clamp_integer(
+                shift_half_up(add_rules::fixed_sum(a, b, k), k.shift) + k.y.zero_point, lo, hi);
+        case AddRule::qnnpack:
+            return clamp_integer(
+                shift_half_away(add_rules::fixed_sum(a, b, k), k.shift) + k.y.zero_point, lo, hi);
+        case AddRule::torch:
+            return add_rules::torch(a, b, k, lo, hi);
+        case AddRule::tvm:
+            return add_rules::tvm(a, b, k, lo, hi);
+        case AddRule::hexagon:
+            return add_rules::hexagon(a, b, k, lo, hi);
+        default:
+            return add_rules::real(a, b, k, lo, hi);
+    }
+}
+
+// The residual sum in a convolution's epilogue (TensorRT): R9's float, not yet rounded, plus the
+// codes of the shortcut.
+HOST_DEVICE inline int32_t add_to_accumulator(int32_t acc, float m, float bias, int32_t shortcut,
+                                              int32_t shortcut_zero, float shortcut_ratio,
+                                              int32_t z, int32_t lo, int32_t hi) {
+    const float main = static_cast<float>(acc) * m + bias;
+    const float y = main + static_cast<float>(shortcut - shortcut_zero) * shortcut_ratio;
+    return clamp_code(round_half_even(y) + static_cast<float>(z), lo, hi);
+}
+
+}  // namespace gradus
