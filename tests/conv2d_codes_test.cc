@@ -39,6 +39,15 @@ struct Problem {
         conv = {x.data(), x_signed, zx, w.data(), w_signed, nullptr, bias.data(), c.shape()};
     }
 
+    const int32_t* draw_zero_points() {
+        const Rng rng(4);
+        for (int64_t o = 0; o < conv.shape.o; ++o) {
+            w_zero_point.push_back(static_cast<int32_t>(rng.below(o, 256)) -
+                                   (conv.w_signed ? 128 : 0));
+        }
+        return w_zero_point.data();
+    }
+
     std::vector<int32_t> run(IntegerKernel kernel) const {
         std::vector<int32_t> y(conv.shape.output().numel(), -7);
         std::vector<int> written(conv.shape.n * conv.shape.oh * conv.shape.ow);
@@ -123,22 +132,84 @@ BOOST_AUTO_TEST_CASE(every_zero_point) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(weights_with_zero_points_fall_back) {
-    for (const ConvCase& c : small_conv_cases()) {
+// One zero point a filter, drawn among the codes of the weights.
+BOOST_AUTO_TEST_CASE(weights_with_zero_points) {
+    for (const ConvCase& c : all_cases()) {
+        for (bool x_signed : {false, true}) {
+            for (bool w_signed : {false, true}) {
+                Problem p(c, Draw::whole, x_signed, x_signed ? -9 : 7, w_signed);
+                p.conv.w_zero_point = p.draw_zero_points();
+                check_all_kernels(p);
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(unsigned_weights_without_zero_points) {
+    for (const ConvCase& c : all_cases()) {
+        Problem p(c, Draw::whole, false, 7, false);
+        check_all_kernels(p);
+        p.conv.bias = nullptr;
+        p.w_zero_point.assign(c.w[0], 128);  // as int8: all 0, and nothing to subtract
+        p.conv.w_zero_point = p.w_zero_point.data();
+        check_all_kernels(p);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(extreme_weight_zero_points_do_not_saturate) {
+    const ConvCase c{{1, 4, 5, 70}, {18, 3, 3, 70}, {1, 1, 1, 1, 1, 1, 1}};
+    for (bool x_signed : {false, true}) {
+        for (bool w_signed : {false, true}) {
+            for (int32_t end : {0, 255}) {
+                const int32_t lowest_w = w_signed ? -128 : 0;
+                Problem p(c, Draw::ends, x_signed, (x_signed ? -128 : 0) + end, w_signed);
+                for (int32_t zw : {lowest_w, lowest_w + 255}) {
+                    p.w_zero_point.assign(c.w[0], zw);
+                    p.conv.w_zero_point = p.w_zero_point.data();
+                    check_all_kernels(p);
+                }
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_weight_zero_point) {
+    const ConvCase c{{1, 3, 3, 5}, {3, 2, 2, 5}, {1, 1, 1, 0, 0, 1, 1}};
+    for (int32_t zw = 0; zw < 256; ++zw) {
         for (bool w_signed : {false, true}) {
             Problem p(c, Draw::whole, false, 7, w_signed);
-            for (int64_t o = 0; o < c.w[0]; ++o) p.w_zero_point.push_back(static_cast<int>(o) * 9);
+            p.w_zero_point.assign(c.w[0], zw - (w_signed ? 128 : 0));
             p.conv.w_zero_point = p.w_zero_point.data();
-            check_all_kernels(p);
-            p.w_zero_point.assign(c.w[0], 0);
-            p.conv.bias = nullptr;
             check_all_kernels(p);
         }
     }
 }
 
+// Differences that do not fit the vector kernels: the readable one serves.
+BOOST_AUTO_TEST_CASE(zero_points_that_are_no_codes_fall_back) {
+    const ConvCase c = small_conv_cases()[0];
+    Problem p(c, Draw::ends, false, 7, true);
+    p.w_zero_point.assign(c.w[0], 40000);
+    p.conv.w_zero_point = p.w_zero_point.data();
+    check_all_kernels(p);
+    Problem wide(c, Draw::ends, false, -40000, true);
+    check_all_kernels(wide);
+}
+
+// zw R exceeds int32 where the accumulator, all of whose products are 0, does not.
+BOOST_AUTO_TEST_CASE(parts_may_overflow) {
+    Problem p({{1, 1, 1, 70000}, {3, 1, 1, 70000}, {}}, Draw::whole, false, 0, true);
+    p.x.assign(p.x.size(), 255);
+    p.w.assign(p.w.size(), 127);
+    p.w_zero_point.assign(3, 127);
+    p.conv.w_zero_point = p.w_zero_point.data();
+    BOOST_TEST(by_formula(p) == p.bias);
+    check_all_kernels(p);
+}
+
 BOOST_AUTO_TEST_CASE(threads_change_nothing) {
-    const Problem p(wide_conv_cases()[1], Draw::whole, false, 3, true);
+    Problem p(wide_conv_cases()[1], Draw::whole, false, 3, true);
+    p.conv.w_zero_point = p.draw_zero_points();
     const int before = thread_count();
     for (IntegerKernel kernel : integer_kernels()) {
         set_thread_count(1);

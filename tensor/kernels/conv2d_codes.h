@@ -40,8 +40,8 @@ struct ConvCodes {
     Conv2dShape shape;
 };
 
-// The device slot. A vector kernel that cannot serve a case (unsigned weights, a weight zero
-// point) falls back to the readable one; `fastest` never fails.
+// The device slot. A vector kernel that cannot serve a case (a zero point that is no code of its
+// operand) falls back to the readable one; `fastest` never fails.
 extern Kernel<void(const ConvCodes& conv, IntegerKernel kernel,
                    const AccumulatorEpilogue& epilogue)>
     conv2d_codes;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "tensor/kernels/conv2d_codes_offset.h"
 #include "tensor/kernels/conv2d_depthwise.h"
 #include "tensor/kernels/im2col.h"
 #include "tensor/parallel.h"
@@ -47,8 +48,9 @@ struct Avx2 {
     using Code = int16_t;
     using Weight = int16_t;
     static constexpr int64_t lanes = 8, depth = 2, most_vectors = 2;
-    // x - zx fits int16 whatever the signedness.
+    // x - zx and w - zw fit int16 whatever the signedness.
     static int32_t offset(const ConvCodes& conv) { return -conv.x_zero_point; }
+    static int32_t weight_offset(int32_t zero_point) { return -zero_point; }
 
     static __m256i load(const void* from) {
         return _mm256_loadu_si256(static_cast<const __m256i*>(from));
@@ -85,6 +87,8 @@ struct Avx512Vnni {
     using Weight = int8_t;
     static constexpr int64_t lanes = 16, depth = 4, most_vectors = 4;
     static int32_t offset(const ConvCodes& conv) { return conv.x_signed ? 128 : 0; }
+    // Bytes: WeightOffsets takes the zero points off later.
+    static int32_t weight_offset(int32_t) { return 0; }
 
     template <int vectors>
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))) static void multiply(
@@ -142,8 +146,8 @@ void multiply_into(Tile<typename Isa::Code, typename Isa::Weight>& tile, int64_t
     }
 }
 
-// The weights of all groups in panels of `lanes` filters, k in steps of `depth`, padded with 0;
-// and what every sum starts from: bias[o] - (zx + offset) sum_k w[o, k].
+// The weights of all groups, + weight_offset, in panels of `lanes` filters, k in steps of `depth`,
+// padded with 0; and what every sum starts from: bias[o] - (zx + offset) sum_k w[o, k].
 template <class Isa>
 struct PackedWeights {
     int64_t steps, panels;                      // of one group
@@ -166,14 +170,17 @@ struct PackedWeights {
     void pack_filter(const ConvCodes& conv, int64_t o) {
         const int64_t k = conv.shape.k(), group = o / conv.shape.group_out();
         const int64_t column = o % conv.shape.group_out();
-        const int8_t* w = static_cast<const int8_t*>(conv.w) + o * k;
+        const SignedWeights w(conv);
+        const int32_t offset = Isa::weight_offset(w.zero_point(o));
         typename Isa::Weight* to = weights.data() + group * group_weights() +
                                    column / Isa::lanes * steps * Isa::lanes * Isa::depth +
                                    column % Isa::lanes * Isa::depth;
         int32_t sum = 0;
         for (int64_t i = 0; i < k; ++i) {
-            to[i / Isa::depth * Isa::lanes * Isa::depth + i % Isa::depth] = w[i];
-            sum += w[i];
+            const int32_t value = w.code(o * k + i) + offset;
+            to[i / Isa::depth * Isa::lanes * Isa::depth + i % Isa::depth] =
+                static_cast<typename Isa::Weight>(value);
+            sum += value;
         }
         const int32_t zero_point = conv.x_zero_point + Isa::offset(conv);
         // Modulo 2^32, as the sums are: only the final accumulator must fit.
@@ -261,9 +268,10 @@ void depthwise_rows(const ConvCodes& conv, const std::vector<int32_t>& weights, 
 
 void convolve_depthwise(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     const Conv2dShape& s = conv.shape;
+    const SignedWeights w(conv);
     std::vector<int32_t> weights(s.o * s.k());
-    for (size_t i = 0; i < weights.size(); ++i) {
-        weights[i % s.k() * s.o + i / s.k()] = static_cast<const int8_t*>(conv.w)[i];
+    for (int64_t i = 0; i < s.o * s.k(); ++i) {
+        weights[i % s.k() * s.o + i / s.k()] = w.code(i) - w.zero_point(i / s.k());
     }
     parallel_chunks(s.n * s.oh * s.ow, block_rows(s), [&](int64_t begin, int64_t end) {
         int32_t* acc = thread_scratch<int32_t, AccumulatorScratch>((end - begin) * s.o);
@@ -279,12 +287,14 @@ void convolve_depthwise(const ConvCodes& conv, const AccumulatorEpilogue& epilog
 }  // namespace
 
 bool conv2d_codes_vectorizes(const ConvCodes& conv) {
+    const auto is_code = [](int32_t zero_point, bool is_signed) {
+        const int32_t lowest = is_signed ? -128 : 0;
+        return zero_point >= lowest && zero_point <= lowest + 255;
+    };
     const int32_t* zw = conv.w_zero_point;
-    const bool symmetric =
-        !zw || std::all_of(zw, zw + conv.shape.o, [](int32_t z) { return z == 0; });
-    const int32_t lowest = conv.x_signed ? -128 : 0;
-    return conv.w_signed && symmetric && conv.x_zero_point >= lowest &&
-           conv.x_zero_point <= lowest + 255;
+    return is_code(conv.x_zero_point, conv.x_signed) &&
+           (!zw || std::all_of(zw, zw + conv.shape.o,
+                               [&](int32_t z) { return is_code(z, conv.w_signed); }));
 }
 
 void conv2d_codes_avx2(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
@@ -294,7 +304,11 @@ void conv2d_codes_avx2(const ConvCodes& conv, const AccumulatorEpilogue& epilogu
 
 void conv2d_codes_avx512_vnni(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     if (is_depthwise(conv.shape)) return convolve_depthwise(conv, epilogue);
-    convolve<Avx512Vnni>(conv, epilogue);
+    const WeightOffsets offsets(conv);
+    if (!offsets.any()) return convolve<Avx512Vnni>(conv, epilogue);
+    convolve<Avx512Vnni>(conv, [&](int64_t row, int64_t rows, const int32_t* acc) {
+        offsets.subtract(row, rows, acc, epilogue);
+    });
 }
 
 }  // namespace gradus

@@ -5,12 +5,14 @@
 
 namespace gradus {
 
-// int8 weights with zero points 0.
+// Whether every zero point is a code of its operand, so that differences stay within +-255.
 bool conv2d_codes_vectorizes(const ConvCodes& conv);
 
-// Bytes are widened to int16 and multiplied by vpmaddwd: no saturation anywhere.
+// Bytes are widened to int16, without their zero points, and multiplied by vpmaddwd: no saturation
+// anywhere.
 void conv2d_codes_avx2(const ConvCodes& conv, const AccumulatorEpilogue& epilogue);
-// vpdpbusd: unsigned times signed bytes, summed in fours into int32. Signed x is read as x + 128.
+// vpdpbusd: unsigned times signed bytes, summed in fours into int32. Signed x is read as x + 128,
+// unsigned weights as w - 128; conv2d_codes_offset takes off the zero points of weights.
 void conv2d_codes_avx512_vnni(const ConvCodes& conv, const AccumulatorEpilogue& epilogue);
 
 }  // namespace gradus
