@@ -48,6 +48,10 @@ int GraphBuilder::relu(const std::string& name, int x) {
 int GraphBuilder::relu6(const std::string& name, int x) {
     return graph_.add_op("relu6", name, {x});
 }
+int GraphBuilder::concat(const std::string& name, const std::vector<int>& inputs) {
+    return graph_.add_op("concat", name, inputs);
+}
+
 int GraphBuilder::add(const std::string& name, int a, int b) {
     return graph_.add_op("add", name, {a, b});
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "nn/graph.h"
 #include "tensor/kernels/conv2d_shape.h"
@@ -23,6 +24,7 @@ class GraphBuilder {
     int relu(const std::string& name, int x);
     int relu6(const std::string& name, int x);
     int add(const std::string& name, int a, int b);
+    int concat(const std::string& name, const std::vector<int>& inputs);
     int max_pool2d(const std::string& name, int x, const PoolAttrs& attrs);
     int global_average_pool(const std::string& name, int x);
     int flatten(const std::string& name, int x);

@@ -300,10 +300,27 @@ std::string QuantizedModel::not_deployable() const {
     return "";
 }
 
+namespace {
+
+// Whether a quantizer has several nodes: those that a concat joins.
+bool shares_grids(const QuantizedModel& model) {
+    std::set<const NodePayload*> seen;
+    for (const Node& node : model.inference.nodes()) {
+        if (node.op == "quantize" && !seen.insert(node.payload.get()).second) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+// A shared grid moves while a batch passes, so that codes made before no longer fit what is made
+// after; there the values are seen as floats.
 void calibrate(QuantizedModel& model, const BatchSource& next) {
+    const bool as_floats = shares_grids(model);
     for (const auto& quantizer : model.quantizers) {
         quantizer->observing = true;
         quantizer->seen.reset();
+        if (as_floats) quantizer->simulate = Simulate::qdq;
     }
     for (Tensor images = next(); images.defined(); images = next()) {
         execute(model.inference, images, RunMode{});
@@ -311,6 +328,7 @@ void calibrate(QuantizedModel& model, const BatchSource& next) {
     for (const auto& quantizer : model.quantizers) {
         quantizer->observing = false;
         quantizer->seen.reset();
+        quantizer->simulate = model.recipe.simulate;
     }
 }
 

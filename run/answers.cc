@@ -2,11 +2,13 @@
 
 #include <iostream>
 
+#include "io/atomic_file.h"
 #include "models/models.h"
 #include "run/assemble.h"
 #include "run/console_table.h"
 #include "run/network_summary.h"
 #include "run/post_training.h"
+#include "run/show_graph.h"
 
 namespace gradus {
 
@@ -33,16 +35,37 @@ bool answered(const Options& o) {
     return o.list_models || o.list_algos || o.list_hardware;
 }
 
+namespace {
+
+// The graph that is trained, with every quantizer; the float graph with --algo none.
+void show(const Options& o, const Graph& graph) {
+    if (o.show_graph) print_graph(std::cout, graph);
+    if (o.dot.empty()) return;
+    write_file_atomically(o.dot, graph_dot(graph, o.model + " " + o.hardware));
+    std::cerr << "wrote " << o.dot << "; dot -Tsvg " << o.dot << " draws it\n";
+}
+
+void print_dry_run(const Options& o, const std::string& announcement) {
+    for (const std::string& line : header_lines(o)) std::cout << line << '\n';
+    std::cout << announcement << '\n';
+}
+
+}  // namespace
+
 bool previewed(const Options& o) {
-    if (!o.summary && !o.dry_run) return false;
+    const bool shows = o.show_graph || !o.dot.empty();
+    if (!o.summary && !o.dry_run && !shows) return false;
     const DataSplits data = open_data(o);
     const Graph network = build_network(o, *data.train);
     if (o.summary) print_summary(std::cout, network, stream_is_utf8(1));
+    if (o.dry_run) print_dry_run(o, data.announcement);
+    if (o.algo == "none") {
+        if (shows) show(o, network);
+        return true;
+    }
+    const QuantizedModel model = quantize(network, recipe_of(o));
+    if (shows) show(o, model.training);
     if (o.dry_run) {
-        for (const std::string& line : header_lines(o)) std::cout << line << '\n';
-        std::cout << data.announcement << '\n';
-        if (o.algo == "none") return true;
-        const QuantizedModel model = quantize(network, recipe_of(o));
         refuse_post_training(o, model);
         std::cout << model.inference;
     }

@@ -158,6 +158,8 @@ void add_run_flags(FlagTable& table, Options& o) {
         .shown_as("FILE")
         .on_first_page();
     call("--summary", &o.summary, "print the network, layer by layer");
+    call("--show-graph", &o.show_graph, "print the graph as the hardware rewrites it");
+    call("--dot", &o.dot, "write that graph for Graphviz").shown_as("FILE");
     call("--json", &o.json, "result as JSON on stdout, all else on stderr").on_first_page();
     call("--dry-run", &o.dry_run, "check everything, train nothing").on_first_page();
     call("--quiet", &o.quiet, "no progress and no header");

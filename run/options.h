@@ -77,6 +77,8 @@ struct Options {
     std::string resume;  // the parser replaces "auto" by the folder it found
     std::string config;
     bool summary = false;
+    bool show_graph = false;
+    std::string dot;  // file for Graphviz
     bool json = false;
     bool dry_run = false;
     bool quiet = false;
