@@ -4,6 +4,7 @@
 
 #include "tensor/cpu.h"
 #include "tensor/kernels/conv2d.h"
+#include "tensor/kernels/conv2d_codes_saturating.h"
 #include "tensor/kernels/conv2d_codes_simd.h"
 #include "tensor/parallel.h"
 
@@ -55,6 +56,7 @@ void conv2d_codes_cpu(const ConvCodes& conv, IntegerKernel kernel,
     if (kernel == IntegerKernel::fastest) kernel = available.back();
     check(std::find(available.begin(), available.end(), kernel) != available.end(),
           "conv2d_codes: this CPU has no ", integer_kernel_name(kernel), "; use fastest");
+    if (conv.policy != AccumulatorPolicy::exact) return conv2d_codes_saturating(conv, epilogue);
     if (!conv2d_codes_vectorizes(conv)) kernel = IntegerKernel::readable;
     switch (kernel) {
         case IntegerKernel::avx512_vnni:

@@ -3,7 +3,8 @@
 //   acc[n,oh,ow,o] = sum (xq - zx) (wq - zw[o]) + bias[o]        padding has the code zx: real 0
 //
 // shapes     see conv2d_shape.h; linear is the 1x1 case on [N, 1, 1, C]
-// exactness  exact: every kernel gives the same accumulators while they fit int32
+// exactness  exact: every kernel gives the same accumulators while they fit int32, unless a policy
+//            asks for the accumulators of lesser hardware
 // tests      tests/conv2d_codes_test.cc: readable == avx2 == avx512_vnni on random and edge codes
 #pragma once
 
@@ -17,6 +18,9 @@
 #include "tensor/tensor.h"
 
 namespace gradus {
+
+// How products are summed: in int32, or as CPUs without VNNI do, see conv2d_codes_saturating.h.
+enum class AccumulatorPolicy { exact, saturating_pairs, acc16 };
 
 enum class IntegerKernel { fastest, readable, avx2, avx512_vnni };
 
@@ -38,10 +42,12 @@ struct ConvCodes {
     const int32_t* w_zero_point;  // [O], or nullptr: all 0
     const int32_t* bias;          // [O] at the accumulator's scale, or nullptr: none
     Conv2dShape shape;
+    AccumulatorPolicy policy = AccumulatorPolicy::exact;
 };
 
 // The device slot. A vector kernel that cannot serve a case (a zero point that is no code of its
-// operand) falls back to the readable one; `fastest` never fails.
+// operand) falls back to the readable one; `fastest` never fails. A policy other than `exact` has
+// one kernel, whichever is asked for.
 extern Kernel<void(const ConvCodes& conv, IntegerKernel kernel,
                    const AccumulatorEpilogue& epilogue)>
     conv2d_codes;
