@@ -38,15 +38,24 @@ struct BatchNormAttrs {
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta,
                     Tensor running_mean, Tensor running_var, const BatchNormAttrs& attrs,
                     bool training);
-// gamma / sqrt(running_var + eps), kept away from zero: |.| >= 1e-6, sign of gamma (+ for 0).
-Variable batch_norm_scale(const Variable& gamma, const Tensor& running_var, float eps);
+// The parts of batch norm that a folding needs alone. Mean and biased variance of u per channel (the
+// last axis) over all other axes. Training: of the batch; the running average is updated in place
+// (unbiased variance). Else: the running average.
+Variable batch_mean(const Variable& u, Tensor running_mean, float momentum, bool training);
+Variable batch_variance(const Variable& u, Tensor running_var, float momentum, bool training);
+// gamma / sqrt(var + eps), kept away from zero: |.| >= 1e-6, sign of gamma (+ for 0).
+Variable batch_norm_scale(const Variable& gamma, const Variable& var, float eps);
 // beta + (bias - mean) * scale; `bias` may be undefined (Jacob et al., CVPR 2018).
-Variable batch_norm_bias(const Variable& beta, const Tensor& running_mean, const Variable& scale,
+Variable batch_norm_bias(const Variable& beta, const Variable& mean, const Variable& scale,
                          const Variable& bias);
+// sqrt(running_var + eps) / sqrt(batch_var + eps) (Krishnamoorthi, arXiv 1806.08342).
+Variable deviation_ratio(const Tensor& running_var, const Variable& batch_var, float eps);
 
 // x scaled along one axis by factor [x.shape[axis]]; axis 0 for weights, -1 for activations.
 Variable multiply_axis(const Variable& x, const Variable& factor, int axis);
 Variable divide_axis(const Variable& x, const Variable& factor, int axis);
+// x + b along one axis.
+Variable add_axis(const Variable& x, const Variable& b, int axis);
 
 // max(x, 0); min(max(x, 0), 6). On an exact value: a clamp that is applied at the quantizer.
 Variable relu(const Variable& x);

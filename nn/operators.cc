@@ -21,6 +21,15 @@ Variable optional_input(const Inputs& in, size_t index) {
     return index < in.size() ? in[index] : Variable();
 }
 
+float real(const OpContext& c, const char* name) {
+    return static_cast<float>(c.node.attributes.real(name));
+}
+
+// A batch norm that is frozen keeps to its running statistics in training too.
+bool uses_batch_statistics(const OpContext& c) {
+    return c.training && !c.node.attributes.has("frozen");
+}
+
 BatchNormAttrs batch_norm_attrs(const Node& node) {
     return {static_cast<float>(node.attributes.real("eps")),
             static_cast<float>(node.attributes.real("momentum"))};
@@ -35,19 +44,31 @@ Variable run_linear(const OpContext& c, const Inputs& in) {
 }
 Variable run_batch_norm(const OpContext& c, const Inputs& in) {
     return batch_norm(in[0], in[1], in[2], in[3].data(), in[4].data(), batch_norm_attrs(c.node),
-                      c.training);
+                      uses_batch_statistics(c));
 }
 Variable run_batch_norm_scale(const OpContext& c, const Inputs& in) {
-    return batch_norm_scale(in[0], in[1].data(), static_cast<float>(c.node.attributes.real("eps")));
+    return batch_norm_scale(in[0], in[1], real(c, "eps"));
 }
 Variable run_batch_norm_bias(const OpContext&, const Inputs& in) {
-    return batch_norm_bias(in[0], in[1].data(), in[2], optional_input(in, 3));
+    return batch_norm_bias(in[0], in[1], in[2], optional_input(in, 3));
+}
+Variable run_batch_mean(const OpContext& c, const Inputs& in) {
+    return batch_mean(in[0], in[1].data(), real(c, "momentum"), c.training);
+}
+Variable run_batch_variance(const OpContext& c, const Inputs& in) {
+    return batch_variance(in[0], in[1].data(), real(c, "momentum"), c.training);
+}
+Variable run_deviation_ratio(const OpContext& c, const Inputs& in) {
+    return deviation_ratio(in[0].data(), in[1], real(c, "eps"));
 }
 Variable run_multiply_axis(const OpContext& c, const Inputs& in) {
     return multiply_axis(in[0], in[1], static_cast<int>(c.node.attributes.integer("axis")));
 }
 Variable run_divide_axis(const OpContext& c, const Inputs& in) {
     return divide_axis(in[0], in[1], static_cast<int>(c.node.attributes.integer("axis")));
+}
+Variable run_add_axis(const OpContext& c, const Inputs& in) {
+    return add_axis(in[0], in[1], static_cast<int>(c.node.attributes.integer("axis")));
 }
 Variable run_relu(const OpContext&, const Inputs& in) {
     return relu(in[0]);
@@ -83,8 +104,12 @@ const OperatorRow float_rows[] = {
     {"batch_norm", run_batch_norm, "rounded; exact in evaluation"},
     {"batch_norm_scale", run_batch_norm_scale, "exact"},
     {"batch_norm_bias", run_batch_norm_bias, "exact"},
+    {"batch_mean", run_batch_mean, "rounded; exact in evaluation"},
+    {"batch_variance", run_batch_variance, "rounded; exact in evaluation"},
+    {"deviation_ratio", run_deviation_ratio, "exact"},
     {"multiply_axis", run_multiply_axis, "exact"},
     {"divide_axis", run_divide_axis, "exact"},
+    {"add_axis", run_add_axis, "exact"},
     {"relu", run_relu, "exact"},
     {"relu6", run_relu6, "exact"},
     {"add", run_add, "exact"},

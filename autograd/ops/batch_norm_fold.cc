@@ -4,48 +4,81 @@
 
 namespace gradus {
 
-Variable batch_norm_scale(const Variable& gamma_variable, const Tensor& running_var, float eps) {
-    const Tensor gamma = gamma_variable.data();
-    check(gamma.numel() == running_var.numel(), "batch_norm_scale: gamma ", gamma.shape(),
-          " and running_var ", running_var.shape(), " must have one value per channel");
+namespace {
+
+const float* data_of(const Tensor& t) {
+    return t.defined() ? t.data<float>() : nullptr;
+}
+float* data_of(Tensor& t) {
+    return t.defined() ? t.data<float>() : nullptr;
+}
+
+// Room for a gradient; undefined where it is not wanted.
+Tensor gradient_of(bool wanted, const Tensor& like) {
+    return wanted ? Tensor::empty(like.shape(), DType::F32, like.device()) : Tensor();
+}
+
+}  // namespace
+
+// Statistics may be updated in place before backward reads them: copied.
+
+Variable batch_norm_scale(const Variable& gamma_variable, const Variable& var_variable, float eps) {
+    const Tensor gamma = gamma_variable.data(), var = var_variable.data();
+    check(gamma.numel() == var.numel(), "batch_norm_scale: gamma ", gamma.shape(), " and var ",
+          var.shape(), " must have one value per channel");
     Tensor factor = Tensor::empty(gamma.shape(), DType::F32, gamma.device());
-    fold_factor_forward(gamma.device(), gamma.data<float>(), running_var.data<float>(), eps,
+    fold_factor_forward(gamma.device(), gamma.data<float>(), var.data<float>(), eps,
                         factor.data<float>(), gamma.numel());
-    // running_var may be updated in place before backward reads it.
-    return record("batch_norm_scale", Variable(factor), {gamma_variable},
-                  [gamma, var = running_var.clone(), eps](const Tensor& dy) -> Grads {
-                      Tensor dgamma = Tensor::empty(gamma.shape(), DType::F32, gamma.device());
+    return record("batch_norm_scale", Variable(factor), {gamma_variable, var_variable},
+                  [gamma, var = var.clone(), eps,
+                   want_dvar = var_variable.requires_grad()](const Tensor& dy) -> Grads {
+                      Tensor dgamma = gradient_of(true, gamma), dvar = gradient_of(want_dvar, var);
                       fold_factor_backward(gamma.device(), gamma.data<float>(), var.data<float>(),
                                            eps, dy.data<float>(), dgamma.data<float>(),
-                                           gamma.numel());
-                      return {dgamma};
+                                           data_of(dvar), gamma.numel());
+                      return {dgamma, dvar};
                   });
 }
 
-Variable batch_norm_bias(const Variable& beta_variable, const Tensor& running_mean,
+Variable batch_norm_bias(const Variable& beta_variable, const Variable& mean_variable,
                          const Variable& scale, const Variable& bias) {
-    const Tensor beta = beta_variable.data(), factor = scale.data();
+    const Tensor beta = beta_variable.data(), mean = mean_variable.data(), factor = scale.data();
     const Tensor conv_bias = bias.defined() ? bias.data() : Tensor();
     const int64_t n = beta.numel();
-    check(running_mean.numel() == n && factor.numel() == n &&
-              (!bias.defined() || conv_bias.numel() == n),
-          "batch_norm_bias: beta ", beta.shape(), ", running_mean ", running_mean.shape(),
-          ", scale ", factor.shape(), " and the bias must have one value per channel");
-    const auto bias_data = [](const Tensor& t) { return t.defined() ? t.data<float>() : nullptr; };
+    check(mean.numel() == n && factor.numel() == n && (!bias.defined() || conv_bias.numel() == n),
+          "batch_norm_bias: beta ", beta.shape(), ", mean ", mean.shape(), ", scale ",
+          factor.shape(), " and the bias must have one value per channel");
     Tensor folded = Tensor::empty(beta.shape(), DType::F32, beta.device());
-    fold_bias_forward(beta.device(), beta.data<float>(), bias_data(conv_bias),
-                      running_mean.data<float>(), factor.data<float>(), folded.data<float>(), n);
-    return record("batch_norm_bias", Variable(folded), {beta_variable, scale, bias},
-                  [=, mean = running_mean.clone()](const Tensor& dy) -> Grads {
-                      Tensor dfactor = Tensor::empty(factor.shape(), DType::F32, dy.device());
-                      Tensor dbias = conv_bias.defined()
-                                         ? Tensor::empty(factor.shape(), DType::F32, dy.device())
-                                         : Tensor();
-                      fold_bias_backward(dy.device(), bias_data(conv_bias), mean.data<float>(),
+    fold_bias_forward(beta.device(), beta.data<float>(), data_of(conv_bias), mean.data<float>(),
+                      factor.data<float>(), folded.data<float>(), n);
+    return record("batch_norm_bias", Variable(folded), {beta_variable, mean_variable, scale, bias},
+                  [=, mean = mean.clone(),
+                   want_dmean = mean_variable.requires_grad()](const Tensor& dy) -> Grads {
+                      Tensor dfactor = gradient_of(true, factor);
+                      Tensor dbias = gradient_of(conv_bias.defined(), factor);
+                      Tensor dmean = gradient_of(want_dmean, factor);
+                      fold_bias_backward(dy.device(), data_of(conv_bias), mean.data<float>(),
                                          factor.data<float>(), dy.data<float>(),
-                                         dfactor.data<float>(),
-                                         dbias.defined() ? dbias.data<float>() : nullptr, n);
-                      return {dy, dfactor, dbias};
+                                         dfactor.data<float>(), data_of(dbias), data_of(dmean), n);
+                      return {dy, dmean, dfactor, dbias};
+                  });
+}
+
+Variable deviation_ratio(const Tensor& running_var, const Variable& batch_variable, float eps) {
+    const Tensor batch_var = batch_variable.data();
+    const int64_t n = batch_var.numel();
+    check(running_var.numel() == n, "deviation_ratio: running_var ", running_var.shape(),
+          " and batch_var ", batch_var.shape(), " must have one value per channel");
+    Tensor ratio = Tensor::empty(batch_var.shape(), DType::F32, batch_var.device());
+    deviation_ratio_forward(ratio.device(), running_var.data<float>(), batch_var.data<float>(), eps,
+                            ratio.data<float>(), n);
+    return record("deviation_ratio", Variable(ratio), {batch_variable},
+                  [=, running = running_var.clone()](const Tensor& dy) -> Grads {
+                      Tensor dvar = gradient_of(true, batch_var);
+                      deviation_ratio_backward(dy.device(), running.data<float>(),
+                                               batch_var.data<float>(), eps, dy.data<float>(),
+                                               dvar.data<float>(), n);
+                      return {dvar};
                   });
 }
 

@@ -94,6 +94,44 @@ def axis_scale():
             save(op + "/" + case, x=x, factor=factor, y=y, dy=dy, dx=x.grad, dfactor=factor.grad)
 
 
+def batch_parts():
+    """Mean and variance alone, and what reads them with a gradient."""
+    channels = 45
+    for op in ("batch_mean", "batch_variance"):
+        u = leaf(3, 5, 4, channels, scale=2.0, shift=3.0)
+        mean, var = torch.randn(channels), torch.rand(channels) + 0.5
+        running = {"running_mean": mean} if op == "batch_mean" else {"running_var": var}
+        save(op, **running)
+        mean, var = mean.clone(), var.clone()
+        F.batch_norm(nchw(u.detach()), mean, var, training=True, momentum=0.1)
+        rows = u.reshape(-1, channels)
+        y = rows.mean(0) if op == "batch_mean" else rows.var(0, unbiased=False)
+        dy = run(y)
+        save(op, u=u, y=y, dy=dy, du=u.grad, running_after=mean if op == "batch_mean" else var)
+    gamma, var = leaf(11), (torch.rand(11) + 0.1).requires_grad_()
+    y = gamma / torch.sqrt(var + 1e-3)
+    dy = run(y)
+    save("batch_norm_scale/batch", gamma=gamma, var=var, y=y, dy=dy, dgamma=gamma.grad,
+         dvar=var.grad)
+    beta, mean, scale, bias = leaf(11), leaf(11), leaf(11), leaf(11)
+    y = beta + (bias - mean) * scale
+    dy = run(y)
+    save("batch_norm_bias/batch", beta=beta, mean=mean, scale=scale, bias=bias, y=y, dy=dy,
+         dbeta=beta.grad, dmean=mean.grad, dscale=scale.grad, dbias=bias.grad)
+    running, batch = torch.rand(11) + 0.1, (torch.rand(11) + 0.1).requires_grad_()
+    y = torch.sqrt(running + 1e-3) / torch.sqrt(batch + 1e-3)
+    dy = run(y)
+    save("deviation_ratio", running_var=running, batch_var=batch, y=y, dy=dy,
+         dbatch_var=batch.grad)
+    for case, shape, axis in (("weights", (6, 3, 3, 5), 0), ("activations", (2, 3, 4, 37), 3)):
+        x, b = leaf(*shape), leaf(shape[axis])
+        view = [1] * 4
+        view[axis] = shape[axis]
+        y = x + b.reshape(view)
+        dy = run(y)
+        save("add_axis/" + case, x=x, b=b, y=y, dy=dy, dx=x.grad, db=b.grad)
+
+
 def concat():
     a, b, c = leaf(2, 3, 2, 4), leaf(2, 3, 2, 1), leaf(2, 3, 2, 6)
     y = nhwc(torch.cat([nchw(a), nchw(b), nchw(c)], dim=1))
@@ -194,5 +232,5 @@ if __name__ == "__main__":
     torch.manual_seed(20240601)
     torch.set_num_threads(1)
     for make in (elementwise, batch_norm, folding, axis_scale, concat, pools, dropout,
-                 softmax_cross_entropy, optimizers):
+                 softmax_cross_entropy, optimizers, batch_parts):
         make()
