@@ -73,11 +73,14 @@ class QuantizerPool {
 // Copies a float graph node by node, putting in quantizers and foldings.
 class Rewriter {
   public:
-    Rewriter(const Graph& network, const Hardware& hardware, QuantizerPool& pool, Phase phase)
+    Rewriter(const Graph& network, const Hardware& hardware, Folding folding, QuantizerPool& pool,
+             std::vector<MergedLayer>& merged, Phase phase)
         : network_(network),
           hardware_(hardware),
           place_(place_quantizers(network, hardware)),
+          folding_(folding),
           pool_(pool),
+          merged_(merged),
           phase_(phase),
           map_(network.nodes().size(), -1) {}
 
@@ -93,7 +96,7 @@ class Rewriter {
     }
 
   private:
-    bool folds() const { return hardware_.bn_fold >= 0; }
+    bool folds() const { return folding_ != Folding::none; }
 
     // Weights are copied where they are used; a convolution that is folded with its batch norm.
     bool deferred(int id) const {
@@ -110,7 +113,11 @@ class Rewriter {
         if (is_weighted(node)) return weighted(id, node);
         std::vector<int> inputs;
         for (int input : node.inputs) inputs.push_back(reuse(input));
-        const int result = graph_.add_op(node.op, node.name, inputs, node.attributes);
+        Attributes attributes = node.attributes;
+        // Training on the inference graph is training on frozen statistics.
+        const bool freezes = node.op == "batch_norm" && phase_ == Phase::inference;
+        if (freezes) attributes.set("frozen", int64_t{1});
+        const int result = graph_.add_op(node.op, node.name, inputs, attributes);
         if (node.op == "global_average_pool" && hardware_.mean != PoolRule::none) {
             return graph_.add_op("requantize_average", node.name + ".requantized", {result}, {},
                                  grid_of(inputs[0]));
@@ -204,40 +211,47 @@ class Rewriter {
         return graph_.add_op(layer.op, layer.name, inputs, layer_attributes(layer, id));
     }
 
-    // Strategy 4 (MQBench 5.1): y = BN(conv(x, Q(w g)) / g) with g = gamma / sigma_running in
-    // training; conv(x, Q(w g)) + beta - mu g in inference.
     int folded(int id, const Node& norm) {
         const int conv_id = norm.inputs[0];
         const Node& conv = network_.node(conv_id);
         check_kind(conv.op == "conv2d", ErrorKind::usage, norm.name,
                    ": batch norm folds into a convolution only, not into ", conv.op);
-        check_kind(conv.inputs.size() == 2, ErrorKind::usage, conv.name,
-                   ": a convolution in front of batch norm folds without a bias only");
-        const int x = layer_input(conv, conv_id);
-        const int gamma = reuse(norm.inputs[1]), beta = reuse(norm.inputs[2]);
-        const int mean = reuse(norm.inputs[3]), var = reuse(norm.inputs[4]);
-        const int scale = graph_.add_op("batch_norm_scale", norm.name + ".scale", {gamma, var},
-                                        {{"eps", norm.attributes.real("eps")}});
-        const int w = graph_.add_op("multiply_axis", conv.name + ".weight.folded",
-                                    {reuse(conv.inputs[1]), scale}, {{"axis", int64_t{0}}});
-        const int wq = quantized_weight(conv, conv_id, w);
-        if (phase_ == Phase::inference) {
-            const int bias =
-                graph_.add_op("batch_norm_bias", conv.name + ".bias.folded", {beta, mean, scale});
-            return graph_.add_op("conv2d", conv.name,
-                                 {x, wq, quantized_bias(conv.name, bias, wq, x)},
-                                 layer_attributes(conv, id));
+        FoldedLayer layer{conv, norm};
+        layer.x = layer_input(conv, conv_id);
+        if (folding_ == Folding::merge) {
+            const MergedLayer& merged = merged_of(conv, norm);
+            layer.weight = graph_.add_parameter(merged.weight);
+            layer.bias = graph_.add_parameter(merged.bias);
+        } else {
+            layer.gamma = reuse(norm.inputs[1]), layer.beta = reuse(norm.inputs[2]);
+            layer.mean = reuse(norm.inputs[3]), layer.var = reuse(norm.inputs[4]);
+            layer.weight = reuse(conv.inputs[1]);
+            if (conv.inputs.size() > 2) layer.bias = reuse(conv.inputs[2]);
         }
-        const int u = graph_.add_op("conv2d", conv.name, {x, wq}, conv.attributes);
-        const int v = graph_.add_op("divide_axis", conv.name + ".unscaled", {u, scale},
-                                    {{"axis", int64_t{-1}}});
-        return graph_.add_op("batch_norm", norm.name, {v, gamma, beta, mean, var}, norm.attributes);
+        layer.quantize_weight = [&](int w) { return quantized_weight(conv, conv_id, w); };
+        layer.quantize_biased = [&](int bias, int w) {
+            return quantized_bias(conv.name, bias, w, layer.x);
+        };
+        layer.inference = layer_attributes(conv, id);
+        const bool training = phase_ == Phase::training;
+        return (training ? fold_for_training : fold_for_inference)(graph_, folding_, layer);
+    }
+
+    // Both phases share what is merged.
+    const MergedLayer& merged_of(const Node& conv, const Node& norm) {
+        for (const MergedLayer& layer : merged_) {
+            if (layer.bias->name == merged_bias_name(conv.name)) return layer;
+        }
+        merged_.push_back(merged_layer(network_, conv, norm));
+        return merged_.back();
     }
 
     const Graph& network_;
     const Hardware& hardware_;
     const Placement place_;
+    const Folding folding_;
     QuantizerPool& pool_;
+    std::vector<MergedLayer>& merged_;
     const Phase phase_;
     Graph graph_;
     std::vector<int> map_;
@@ -260,8 +274,7 @@ void refuse_float_nodes(const Graph& network, const Hardware& hardware) {
 }
 
 void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardware& hardware) {
-    check_kind(hardware.bn_fold == -1 || hardware.bn_fold == 4, ErrorKind::usage, hardware.name,
-               ": folding strategy ", hardware.bn_fold, " is not known; there are -1 and 4");
+    check_folding(recipe.bn_fold.value_or(hardware.bn_fold), hardware);
     const auto bits_ok = [](int bits) { return bits >= 2 && bits <= 8; };
     check_kind(bits_ok(recipe.weight_bits) && bits_ok(recipe.activation_bits), ErrorKind::usage,
                "bits out of range: weights ", recipe.weight_bits, ", activations ",
@@ -286,10 +299,17 @@ QuantizedModel quantize(const Graph& network, const Recipe& recipe) {
     model.hardware = &find_hardware(recipe.hardware);
     refuse_impossible(network, recipe, *model.hardware);
     QuantizerPool pool(model.recipe, *model.hardware);
-    model.training = Rewriter(network, *model.hardware, pool, Phase::training).run();
-    model.inference = Rewriter(network, *model.hardware, pool, Phase::inference).run();
+    const auto rewritten = [&](Phase phase) {
+        return Rewriter(network, *model.hardware, model.folding(), pool, model.merged, phase).run();
+    };
+    model.training = rewritten(Phase::training);
+    model.inference = rewritten(Phase::inference);
     model.quantizers = pool.all();
     return model;
+}
+
+Folding QuantizedModel::folding() const {
+    return static_cast<Folding>(recipe.bn_fold.value_or(hardware->bn_fold));
 }
 
 std::string QuantizedModel::not_deployable() const {
@@ -298,6 +318,10 @@ std::string QuantizedModel::not_deployable() const {
         if (row.not_deployable) return join(row.name, ": ", row.not_deployable);
     }
     return "";
+}
+
+void merge_batch_norm(QuantizedModel& model) {
+    for (const MergedLayer& layer : model.merged) layer.merge();
 }
 
 namespace {
@@ -316,6 +340,7 @@ bool shares_grids(const QuantizedModel& model) {
 // A shared grid moves while a batch passes, so that codes made before no longer fit what is made
 // after; there the values are seen as floats.
 void calibrate(QuantizedModel& model, const BatchSource& next) {
+    merge_batch_norm(model);
     const bool as_floats = shares_grids(model);
     for (const auto& quantizer : model.quantizers) {
         quantizer->observing = true;
@@ -341,9 +366,18 @@ void calibrate(QuantizedModel& model, const Tensor& images) {
     });
 }
 
+void refuse_reestimation(const QuantizedModel& model) {
+    const bool keeps = model.folding() == Folding::merge || model.folding() == Folding::freeze;
+    check_kind(
+        !keeps, ErrorKind::usage, "batch-norm folding ", static_cast<int>(model.folding()),
+        " trains without batch statistics, so --reestimate-bn has none to average; drop it or ",
+        "choose another --bn-fold");
+}
+
 // With momentum 1/k the k-th batch turns the average of k - 1 into that of k. The ranges are held: all
 // batches, and the evaluation after them, are quantized alike.
 void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
+    refuse_reestimation(model);
     Graph graph = model.training;
     for (const auto& quantizer : model.quantizers) quantizer->holding = true;
     int64_t count = 0;
@@ -351,7 +385,7 @@ void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
         ++count;
         for (int id = 0; id < static_cast<int>(graph.nodes().size()); ++id) {
             Node& node = graph.node(id);
-            if (node.op == "batch_norm") {
+            if (node.attributes.has("momentum")) {
                 node.attributes.set("momentum", 1.0 / static_cast<double>(count));
             }
         }

@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "nn/graph.h"
+#include "quant/fold_batch_norm.h"
 #include "quant/hardware.h"
 #include "quant/quantizer.h"
 
@@ -25,16 +27,20 @@ struct Recipe {
     Calibration activation_calibration = Calibration::own;
     Reading reading = Reading::paper;
     DsqForm dsq_form = DsqForm::soft;
+    std::optional<int> bn_fold;  // MQBench's number of the folding; nothing: the hardware's
 };
 
 // The quantized network: two graphs that share parameters and quantizers.
 struct QuantizedModel {
-    Graph training;   // batch norm on batch statistics, folded as the hardware's row says
-    Graph inference;  // batch norm merged into int32 biases (foldings 0 to 4), or apart (-1)
+    Graph training;   // batch norm on batch statistics, folded as fold_batch_norm.h says
+    Graph inference;  // batch norm merged into int32 biases (foldings 0 to 4), or apart (-1);
+                      // trained on, its statistics are frozen
     std::vector<std::shared_ptr<Quantizer>> quantizers;  // in network order
+    std::vector<MergedLayer> merged;                     // of folding 0
     const Hardware* hardware = nullptr;
     Recipe recipe;
 
+    Folding folding() const;
     int64_t activation_quantizers() const;
     // Why no integers can execute it; empty if they can.
     std::string not_deployable() const;
@@ -46,12 +52,17 @@ using BatchSource = std::function<Tensor()>;
 // Rewrites `network`, whose parameters stay shared. Refuses what the row cannot do in one line.
 QuantizedModel quantize(const Graph& network, const Recipe& recipe);
 
+// Folding 0: computes the merged parameters anew from those of the float network.
+void merge_batch_norm(QuantizedModel& model);
+
 // Initialises every quantizer in network order, quantization of what is before it already on
 // (MQBench 2.1), from batches of normalised images [N, H, W, C]. Runs the inference graph; what is
-// kept of a batch does not depend on the number of batches.
+// kept of a batch does not depend on the number of batches. Merges batch norm first (folding 0).
 void calibrate(QuantizedModel& model, const BatchSource& next);
 void calibrate(QuantizedModel& model, const Tensor& images);  // one batch
 
+// Error(usage) for foldings 0 and 1, whose training graph measures no batch.
+void refuse_reestimation(const QuantizedModel& model);
 // Sets running means and variances to their averages over the batches, quantization on (MQBench,
 // App. C.3), and nothing else. Runs the training graph.
 void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next);

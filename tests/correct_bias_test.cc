@@ -19,12 +19,14 @@ struct Calibrated {
     QuantizedModel model;
 };
 
-Calibrated calibrated(const std::string& hardware, Simulate simulate) {
+Calibrated calibrated(const std::string& hardware, Simulate simulate,
+                      std::optional<int> folding = std::nullopt) {
     const Graph network = small_network();
     train_a_little(network, 4);
     Recipe recipe;
     recipe.hardware = hardware;
     recipe.simulate = simulate;
+    recipe.bn_fold = folding;
     recipe.weight_bits = recipe.activation_bits = 3;
     QuantizedModel model = quantize(network, recipe);
     calibrate(model, small_images(32));
@@ -88,6 +90,16 @@ BOOST_AUTO_TEST_CASE(means_come_together) {
                 for (const CorrectedLayer& layer : corrected) BOOST_TEST(layer.largest > 0.0);
             }
         }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(merged_biases_are_corrected_too) {
+    for (const char* hardware : {"onnxruntime", "academic"}) {
+        Calibrated c = calibrated(hardware, Simulate::exact, 0);
+        const Tensor images = small_images(100, 21);
+        BOOST_TEST(mean_difference(c, images) > 0.1);
+        BOOST_TEST(correct_bias(c.model, c.network, images).size() == 7u);
+        BOOST_TEST(mean_difference(c, images) < 1e-4);
     }
 }
 

@@ -57,12 +57,12 @@ std::vector<Recipe> deployable() {
 
 std::string name_of(const Recipe& recipe) {
     return join(recipe.algorithm, recipe.weight_algorithm, ' ', recipe.activation_algorithm, ' ',
-                recipe.hardware, ' ', recipe.weight_bits);
+                recipe.hardware, ' ', recipe.weight_bits, " folding ", recipe.bn_fold.value_or(-2));
 }
 
-void check_integers(const Recipe& recipe) {
+void check_integers(const Recipe& recipe, const Graph& network = small_network()) {
     BOOST_TEST_CONTEXT(name_of(recipe)) {
-        const QuantizedModel model = small_quantized(recipe);
+        const QuantizedModel model = small_quantized(recipe, 4, network);
         const Program program = lower(model);
         BOOST_TEST(compare_constants(model, program).empty());
         Comparison comparison(model, program);
@@ -120,6 +120,17 @@ BOOST_AUTO_TEST_CASE(every_algorithm_is_the_same_in_integers) {
         for (Recipe recipe : deployable()) {
             recipe.weight_bits = recipe.activation_bits = bits;
             if (recipe.algorithm != "lsq") check_integers(recipe);  // tests/integer_test.cc
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_folding_is_the_same_in_integers) {
+    for (const char* hardware : {"academic", "onnxruntime"}) {
+        for (int folding = hardware == std::string("academic") ? -1 : 0; folding <= 4; ++folding) {
+            Recipe recipe = recipe_of("lsq", hardware);
+            recipe.bn_fold = folding;
+            check_integers(recipe);
+            check_integers(recipe, with_conv_biases(small_network()));
         }
     }
 }

@@ -3,8 +3,11 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "models/models.h"
+#include "tests/compare.h"
+#include "tests/files.h"
 #include "tests/small_network.h"
 
 using namespace gradus;
@@ -34,6 +37,23 @@ double largest_difference(const Tensor& a, const Tensor& b) {
         worst = std::max(worst, std::fabs(double(a.data<float>()[i]) - b.data<float>()[i]));
     }
     return worst;
+}
+
+// Every folding that a hardware can do.
+std::vector<Recipe> foldings() {
+    std::vector<Recipe> recipes;
+    for (const char* hardware : {"academic", "onnxruntime"}) {
+        for (int folding = hardware == std::string("academic") ? -1 : 0; folding <= 4; ++folding) {
+            recipes.emplace_back();
+            recipes.back().hardware = hardware;
+            recipes.back().bn_fold = folding;
+        }
+    }
+    return recipes;
+}
+
+std::string name_of(const Recipe& recipe) {
+    return join(recipe.hardware, " folding ", *recipe.bn_fold);
 }
 
 }  // namespace
@@ -95,45 +115,104 @@ BOOST_AUTO_TEST_CASE(one_quantizer_serves_all_consumers_of_a_block_input) {
     for (int reader : readers) BOOST_TEST(g.node(reader).op == "conv2d");
 }
 
-// Folded equals unfolded in evaluation where the quantizers round next to nothing.
+// Folded equals unfolded in evaluation where the quantizers round next to nothing. The float network
+// is trained after it was quantized, as ./train does it.
 BOOST_AUTO_TEST_CASE(folding_keeps_the_function) {
-    const Graph network = small_network();
-    train_a_little(network, 5);
-    Recipe recipe;
-    recipe.algorithm = "minmax";  // nothing is clipped
-    recipe.simulate = Simulate::qdq;
-    recipe.weight_bits = recipe.activation_bits = recipe.first_last_bits = 8;
-    QuantizedModel model = quantize(network, recipe);
-    const Tensor images = small_images(8);
-    calibrate(model, small_images(64));
-    const Tensor reference = execute(network, images, RunMode{}).output.data();
-    const Tensor folded = execute(model.inference, images, RunMode{}).output.data();
-    double scale = 0;
-    for (int64_t i = 0; i < reference.numel(); ++i) {
-        scale = std::max(scale, std::fabs(double(reference.data<float>()[i])));
-    }
-    BOOST_TEST(largest_difference(reference, folded) < 0.1 * scale);
-}
-
-// With batch statistics equal to running statistics, the training graph is the inference graph.
-BOOST_AUTO_TEST_CASE(training_and_inference_graph_share_what_they_learn) {
-    QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
-    std::map<std::string, Parameter*> training, inference;
-    for (const auto& p : model.training.parameters()) training[p->name] = p.get();
-    for (const auto& p : model.inference.parameters()) inference[p->name] = p.get();
-    BOOST_TEST(training == inference);
-}
-
-BOOST_AUTO_TEST_CASE(every_parameter_that_learns_gets_a_gradient) {
-    for (const char* hardware : {"onnxruntime", "academic"}) {
-        for (Simulate simulate : {Simulate::exact, Simulate::qdq}) {
-            const QuantizedModel model = small_quantized(hardware, simulate);
-            const Execution run = execute(model.training, small_images(8), RunMode{true, true});
-            const Tensor labels = Tensor::zeros({8}, DType::I64);
-            backward(softmax_cross_entropy(run.output, labels, 0.0f));
-            for (const auto& [parameter, leaf] : run.leaves) {
-                BOOST_TEST(leaf.grad().defined(), hardware << ' ' << parameter->name);
+    for (Recipe recipe : foldings()) {
+        for (const Graph& network : {small_network(), with_conv_biases(small_network())}) {
+            recipe.algorithm = "minmax";  // nothing is clipped
+            recipe.simulate = Simulate::qdq;
+            recipe.weight_bits = recipe.activation_bits = recipe.first_last_bits = 8;
+            QuantizedModel model = quantize(network, recipe);
+            train_a_little(network, 5);
+            const Tensor images = small_images(8);
+            calibrate(model, small_images(64));
+            const Tensor reference = execute(network, images, RunMode{}).output.data();
+            const Tensor folded = execute(model.inference, images, RunMode{}).output.data();
+            double scale = 0;
+            for (int64_t i = 0; i < reference.numel(); ++i) {
+                scale = std::max(scale, std::fabs(double(reference.data<float>()[i])));
             }
+            BOOST_TEST(largest_difference(reference, folded) < 0.1 * scale, name_of(recipe));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(training_and_inference_graph_share_what_they_learn) {
+    for (const Recipe& recipe : foldings()) {
+        const QuantizedModel model = quantize(with_conv_biases(small_network()), recipe);
+        std::map<std::string, Parameter*> training, inference;
+        for (const auto& p : model.training.parameters()) training[p->name] = p.get();
+        for (const auto& p : model.inference.parameters()) inference[p->name] = p.get();
+        BOOST_TEST(training == inference, name_of(recipe));
+        BOOST_TEST(training.count("bn1.running_mean") == (recipe.bn_fold != 0), name_of(recipe));
+    }
+}
+
+// In the graph of inference too: it is trained once statistics are frozen.
+BOOST_AUTO_TEST_CASE(every_parameter_that_learns_gets_a_gradient) {
+    for (Recipe recipe : foldings()) {
+        for (Simulate simulate : {Simulate::exact, Simulate::qdq}) {
+            recipe.simulate = simulate;
+            const QuantizedModel model =
+                small_quantized(recipe, 1, with_conv_biases(small_network()));
+            for (const Graph* graph : {&model.training, &model.inference}) {
+                const Execution run = execute(*graph, small_images(8), RunMode{true, true});
+                const Tensor labels = Tensor::zeros({8}, DType::I64);
+                backward(softmax_cross_entropy(run.output, labels, 0.0f));
+                BOOST_TEST(run.leaves.size() > 20u);
+                for (const auto& [parameter, leaf] : run.leaves) {
+                    BOOST_TEST(leaf.grad().defined(), name_of(recipe) << ' ' << parameter->name);
+                }
+            }
+        }
+    }
+}
+
+// To the last bit of the logits, hence of every code; and statistics stay.
+BOOST_AUTO_TEST_CASE(training_on_frozen_statistics_computes_the_inference) {
+    for (const Recipe& recipe : foldings()) {
+        const QuantizedModel model = small_quantized(recipe, 2, with_conv_biases(small_network()));
+        const Tensor images = small_images(8);
+        const auto output = [&](const Graph& graph, bool training) {
+            return execute(graph, images, RunMode{training}).output.data();
+        };
+        const Tensor expected = output(model.inference, false);
+        std::map<std::string, Tensor> before;
+        for (const auto& p : model.inference.parameters()) before[p->name] = p->value.clone();
+        BOOST_TEST(same_bits(output(model.inference, true), expected), name_of(recipe));
+        const bool keeps = model.folding() == Folding::merge || model.folding() == Folding::freeze;
+        BOOST_TEST(same_bits(output(model.training, true), expected) == keeps, name_of(recipe));
+        bool moved = false;
+        for (const auto& p : model.inference.parameters()) {
+            moved = moved || !same_bits(p->value, before.at(p->name));
+        }
+        BOOST_TEST(moved == !keeps, name_of(recipe));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(statistics_that_training_does_not_measure_are_not_estimated_anew) {
+    for (const Recipe& recipe : foldings()) {
+        QuantizedModel model = quantize(small_network(), recipe);
+        calibrate(model, small_images(8));
+        const Tensor mean =
+            model.inference.find("bn1.running_mean") < 0
+                ? Tensor()
+                : model.inference.node(model.inference.find("bn1.running_mean")).parameter->value;
+        const auto estimate = [&] {
+            bool given = false;
+            reestimate_batch_norm(
+                model, [&] { return std::exchange(given, true) ? Tensor() : small_images(8); });
+        };
+        if (recipe.bn_fold == 0 || recipe.bn_fold == 1) {
+            BOOST_TEST(throws(ErrorKind::usage, {"folding", "--reestimate-bn"}, estimate));
+        } else {
+            estimate();
+            // Once more: momentum 1 forgets what was, so the same batch gives the same.
+            const Tensor once = mean.clone();
+            BOOST_TEST(!same_bits(once, Tensor::zeros(once.shape())));
+            estimate();
+            BOOST_TEST(largest_difference(mean, once) < 0.05, name_of(recipe));
         }
     }
 }
@@ -145,6 +224,9 @@ BOOST_AUTO_TEST_CASE(impossible_requests_are_usage_errors) {
     BOOST_CHECK_EXCEPTION(quantize(small_network(), recipe), Error, is_usage);
     recipe = Recipe{};
     recipe.algorithm = "nothing";
+    BOOST_CHECK_EXCEPTION(quantize(small_network(), recipe), Error, is_usage);
+    recipe = Recipe{};
+    recipe.bn_fold = -1;  // on integers throughout
     BOOST_CHECK_EXCEPTION(quantize(small_network(), recipe), Error, is_usage);
     recipe = Recipe{};
     recipe.weight_bits = 9;

@@ -26,12 +26,14 @@ struct Calibrated {
 };
 
 Calibrated calibrated(const std::string& hardware, int bits = 3,
-                      Simulate simulate = Simulate::exact) {
+                      Simulate simulate = Simulate::exact,
+                      std::optional<int> folding = std::nullopt) {
     const Graph network = small_network();
     train_a_little(network, 4);
     Recipe recipe;
     recipe.hardware = hardware;
     recipe.simulate = simulate;
+    recipe.bn_fold = folding;
     recipe.weight_bits = recipe.activation_bits = bits;
     QuantizedModel model = quantize(network, recipe);
     calibrate(model, small_images(32));
@@ -202,6 +204,18 @@ BOOST_AUTO_TEST_CASE(nothing_else_is_touched) {
     for (const auto& p : c.model.training.parameters()) {
         BOOST_TEST(same_bits(p->value, before.at(p->name)) != weights[p->name], p->name);
     }
+}
+
+BOOST_AUTO_TEST_CASE(merged_weights_are_reconstructed_too) {
+    Calibrated c = calibrated("onnxruntime", 3, Simulate::exact, 0);
+    const Tensor images = small_images(64, 33);
+    const double before = output_error(c, images);
+    const Parameter& merged =
+        *c.model.inference.node(c.model.inference.find("conv1.weight.merged")).parameter;
+    const Tensor weights = merged.value.clone();
+    reconstruct(c.model, c.network, images, few_steps(Reconstruction::brecq, 150));
+    BOOST_TEST(output_error(c, images) < 0.75 * before);
+    BOOST_TEST(!same_bits(merged.value, weights));
 }
 
 BOOST_AUTO_TEST_CASE(integers_agree_with_the_simulation_after_it) {

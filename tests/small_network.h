@@ -7,6 +7,7 @@
 #include "nn/executor.h"
 #include "nn/optimizer.h"
 #include "quant/prepare.h"
+#include "quant/ptq/subgraph.h"
 
 namespace gradus {
 
@@ -34,6 +35,28 @@ inline Graph small_network(uint64_t seed = 1) {
     return g.finish(g.linear("fc", x, 16, 5));
 }
 
+// The same network, every convolution with a bias of its own.
+inline Graph with_conv_biases(const Graph& network) {
+    Graph out;
+    std::vector<int> map;
+    for (const Node& node : network.nodes()) {
+        std::vector<int> inputs;
+        for (int input : node.inputs) inputs.push_back(map[input]);
+        if (node.op == "conv2d") {
+            auto bias = std::make_shared<Parameter>();
+            bias->name = node.name + ".bias";
+            bias->value = Tensor::empty({network.node(node.inputs[1]).parameter->value.shape()[0]});
+            for (int64_t c = 0; c < bias->value.numel(); ++c) {
+                bias->value.data<float>()[c] = Rng(7).split(node.name).uniform(c) - 0.5f;
+            }
+            inputs.push_back(out.add_parameter(bias));
+        }
+        map.push_back(copy_node(out, node, inputs));
+    }
+    out.set_output(map[network.output()]);
+    return out;
+}
+
 inline Tensor small_images(int64_t count, uint64_t seed = 9) {
     Tensor images = Tensor::empty({count, 12, 12, 1});
     for (int64_t i = 0; i < images.numel(); ++i) {
@@ -57,8 +80,8 @@ inline void train_a_little(const Graph& graph, int steps, float lr = 0.05f) {
 }
 
 // Trained a little as floats, calibrated, and trained a little with quantization on.
-inline QuantizedModel small_quantized(const Recipe& recipe, int steps = 4) {
-    const Graph network = small_network();
+inline QuantizedModel small_quantized(const Recipe& recipe, int steps = 4,
+                                      const Graph& network = small_network()) {
     train_a_little(network, 4);
     QuantizedModel model = quantize(network, recipe);
     calibrate(model, small_images(32));

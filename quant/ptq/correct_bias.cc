@@ -74,7 +74,8 @@ std::vector<CorrectedLayer> correct_bias(
         const auto wanted = channel_means(network, place.node, images);
         const auto found = channel_means(model.inference, quantized, images);
         const auto rounding = bias_rounding(model.inference, quantized);
-        const int parameter = model.inference.find(place.bias);
+        const int merged = model.inference.find(merged_bias_name(result.layer));
+        const int parameter = merged >= 0 ? merged : model.inference.find(place.bias);
         check(parameter >= 0, "correct_bias: the quantized network has no ", place.bias);
         float* bias = model.inference.node(parameter).parameter->value.data<float>();
         for (size_t c = 0; c < wanted.size(); ++c) {

@@ -4,7 +4,8 @@
 //
 // On integers the mean then differs by half a step of the accumulator's grid at most, to which the
 // bias is rounded. Layer by layer in network order, so that a layer sees its inputs already
-// corrected. The bias is the batch norm's beta or the layer's own.
+// corrected. The bias is the batch norm's beta, the layer's own,
+// or what both were merged into.
 // source     Nagel et al., Data-free quantization through weight equalization and bias correction,
 //            ICCV 2019 (arXiv 1906.04721), appendix D (empirical)
 // exactness  sums in double; the same bits for any number of threads
