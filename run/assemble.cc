@@ -24,7 +24,7 @@ std::vector<std::string> names_of(const Rows& rows) {
 
 void check_hardware(const Options& o) {
     check_name("hardware", o.hardware, names_of(hardware_table()));
-    resolve_bn_fold(o, find_hardware(o.hardware).bn_fold);
+    resolve_bn_fold(o, find_hardware(o.hardware));
     check_kind(o.device != "cuda", ErrorKind::usage,
                "--device cuda: training runs on the CPU in this version; use --device cpu");
 }
@@ -104,6 +104,7 @@ Recipe recipe_of(const Options& o) {
     recipe.weight_algorithm = o.weight_algo;
     recipe.activation_algorithm = o.activation_algo;
     recipe.hardware = o.hardware;
+    recipe.bn_fold = resolve_bn_fold(o, find_hardware(o.hardware));
     recipe.simulate = o.simulate == "qdq" ? Simulate::qdq : Simulate::exact;
     recipe.weight_bits = o.weight_bits;
     recipe.activation_bits = o.activation_bits;

@@ -34,6 +34,14 @@ namespace {
 
 constexpr int64_t kReadableImages = 100;
 
+// Each once. A merged batch norm leaves the float network parameters that only its own phase trains.
+ParameterList joined(ParameterList all, const ParameterList& more) {
+    for (const auto& parameter : more) {
+        if (std::find(all.begin(), all.end(), parameter) == all.end()) all.push_back(parameter);
+    }
+    return all;
+}
+
 class Experiment {
   public:
     Experiment(const Options& options, int argc, const char* const* argv);
@@ -71,7 +79,8 @@ class Experiment {
     DataSplits data_;
     Graph float_graph_;
     std::optional<QuantizedModel> model_;
-    ParameterList parameters_;
+    ParameterList trained_;     // by the last phase
+    ParameterList parameters_;  // of all phases
     RunFolder folder_;
     CheckpointStore store_;
     Progress progress_;
@@ -90,7 +99,8 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
       float_graph_(starting_network(options, *data_.train)),
       model_(quantizes() ? std::optional(quantize(float_graph_, recipe_of(options)))
                          : std::nullopt),
-      parameters_(model_ ? model_->training.parameters() : float_graph_.parameters()),
+      trained_(model_ ? model_->training.parameters() : float_graph_.parameters()),
+      parameters_(joined(trained_, float_graph_.parameters())),
       folder_(options),
       store_(folder_.path()),
       progress_(std::cerr,
@@ -101,7 +111,7 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
     facts_.stem = resolve_stem(options.stem, data_.train->image_shape());
     facts_.image_size = static_cast<int>(data_.train->image_shape()[0]);
     facts_.num_classes = static_cast<int>(model_options(options, *data_.train).num_classes);
-    facts_.bn_fold = find_hardware(options.hardware).bn_fold;
+    facts_.bn_fold = resolve_bn_fold(options, find_hardware(options.hardware));
     facts_.threads = thread_count();
     facts_.device = "cpu";
     facts_.train_images = data_.train->size();
@@ -193,6 +203,7 @@ PhaseSettings Experiment::phase(const std::string& name) const {
     settings.seed = options_.seed;
     settings.log_interval = options_.log_interval;
     settings.save_every = options_.save_every;
+    settings.freeze_epoch = is_float ? -1 : options_.freeze_bn_epoch;
     return settings;
 }
 
@@ -217,7 +228,10 @@ void Experiment::train(const Graph& graph, const PhaseSettings& settings,
     plan_progress(steps_per_epoch);
     progress_.begin_phase(progress_phase(settings.name, steps_per_epoch), position_.phase_step);
     Trainer trainer(graph, loader, *optimizer_, position_, folder_.metrics(), progress_);
-    if (model_) trainer.watch(learned_parameters(*model_));
+    if (model_) {
+        trainer.watch(learned_parameters(*model_));
+        trainer.freeze_with(model_->inference);
+    }
     trainer.run(settings,
                 {[this] { save(); }, evaluation, [this] { return folder_.resume_command(); }});
     step_seconds_[settings.name] = trainer.step_seconds();
@@ -372,8 +386,8 @@ std::optional<double> Experiment::seconds_in(const std::string& phase) const {
 }
 
 void Experiment::finish() {
-    save_network(folder_.file("model.safetensors"), parameters_, metadata());
-    result_.weights_sha256 = tensors_sha256(export_parameters(parameters_));
+    save_network(folder_.file("model.safetensors"), trained_, metadata());
+    result_.weights_sha256 = tensors_sha256(export_parameters(trained_));
     if (position_.float_top1 >= 0) result_.float_top1 = position_.float_top1;
     result_.images_per_second = images_per_second("quantized");
     final_facts_.float_images_per_second = images_per_second("float");

@@ -54,7 +54,7 @@ void add_quantization_flags(FlagTable& table, Options& o) {
     table.add("--weight-bits,--w-bits", &o.weight_bits, "else --bits").range(2, 8);
     table.add("--activation-bits,--a-bits", &o.activation_bits, "else --bits").range(2, 8);
     table.add("--bn-fold", &o.bn_fold,
-              "auto, none, merge, freeze, naive, whitepaper, torch, or -1 to 4");
+              "of batch norm: auto, none, merge, freeze, naive, whitepaper, torch, or -1 to 4");
     table.add("--weight-algo", &o.weight_algo, "of the weights alone, else --algo");
     table.add("--activation-algo", &o.activation_algo, "of the activations alone, else --algo");
     table.add("--reading", &o.reading, "where MQBench's paper and released code disagree")
@@ -77,6 +77,10 @@ void add_quantization_flags(FlagTable& table, Options& o) {
               "of the activations, else --calibration");
     table.add("--reestimate-bn", &o.reestimate_bn,
               "batch norm's statistics anew after calibration, quantized");
+    table
+        .add("--freeze-bn-epoch", &o.freeze_bn_epoch,
+             "quantized epochs before batch norm's statistics freeze; -1: never")
+        .range(-1, 1e6);
     table.add("--calibration-images", &o.calibration_images, "images that set the first scales")
         .range(1, 1e9);
     table.add("--equalize", &o.equalize, "even out ranges between layers before calibration");

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "quant/fold_batch_norm.h"
 #include "run/config_file.h"
 #include "run/run_folder.h"
 #include "run/suggest.h"
@@ -16,9 +17,6 @@
 namespace gradus {
 
 namespace {
-
-const std::vector<std::string> kFoldings = {"none",  "merge",      "freeze",
-                                            "naive", "whitepaper", "torch"};  // -1 to 4
 
 // ---- the command line ------------------------------------------------------------------------
 
@@ -117,8 +115,9 @@ void set_from_file(const std::vector<Flag>& flags, const std::string& path) {
 // The number of a folding strategy; nothing for "auto".
 std::optional<int> folding_number(const std::string& text) {
     if (text == "auto") return std::nullopt;
-    for (int i = 0; i < static_cast<int>(kFoldings.size()); ++i) {
-        if (text == kFoldings[i] || text == std::to_string(i - 1)) return i - 1;
+    const std::vector<std::string>& names = folding_names();
+    for (int i = 0; i < static_cast<int>(names.size()); ++i) {
+        if (text == names[i] || text == std::to_string(i - 1)) return i - 1;
     }
     fail(ErrorKind::usage, "--bn-fold takes auto, a number from -1 to 4, or none, merge, freeze, ",
          "naive, whitepaper, torch; got '", text, "'");
@@ -142,6 +141,10 @@ void resolve(Options& o) {
     check_kind(!improves || o.algo != "none", ErrorKind::usage,
                "--equalize, --ptq and --correct-bias prepare a quantized network, --algo none has ",
                "none; drop them or name an --algo");
+    check_kind(
+        o.freeze_bn_epoch < 0 || o.algo != "none", ErrorKind::usage,
+        "--freeze-bn-epoch counts quantized epochs, --algo none has none; drop it or name an ",
+        "--algo");
     check_kind(!o.nesterov || o.opt != "sgd" || o.momentum > 0, ErrorKind::usage,
                "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
 }
@@ -269,11 +272,9 @@ QuantizerQuestion parse_quantizer_question(int argc, const char* const* argv) {
     return question;
 }
 
-int resolve_bn_fold(const Options& options, int row_default) {
-    const int number = folding_number(options.bn_fold).value_or(row_default);
-    check_kind(number == row_default, ErrorKind::usage, "--bn-fold ", options.bn_fold,
-               " is not available for --hardware ", options.hardware, ", which folds by strategy ",
-               row_default, " (", kFoldings[row_default + 1], "); drop the flag");
+int resolve_bn_fold(const Options& options, const Hardware& hardware) {
+    const int number = folding_number(options.bn_fold).value_or(hardware.bn_fold);
+    check_folding(number, hardware);
     return number;
 }
 

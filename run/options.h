@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "quant/hardware.h"
 #include "run/flags.h"
 
 namespace gradus {
@@ -41,6 +42,7 @@ struct Options {
     int ptq_images = 0;         // 0: --calibration-images
     bool correct_bias = false;  // after calibration and reconstruction
     bool reestimate_bn = false;
+    int freeze_bn_epoch = -1;  // quantized epochs before batch norm's statistics freeze; -1: never
     double quantizer_lr_multiplier = 1.0;
     double quantizer_weight_decay = -1.0;  // below 0: --weight-decay
 
@@ -160,8 +162,7 @@ std::string config_toml(const Options& options);   // read again by --config
 std::vector<std::string> header_lines(const Options& options);
 
 // MQBench's numbers of the folding strategies: -1 none, 0 merge, 1 freeze, 2 naive, 3 whitepaper,
-// 4 torch. `row_default` is what the hardware's row says and what "auto" means; any other strategy
-// is refused with Error(usage).
-int resolve_bn_fold(const Options& options, int row_default);
+// 4 torch. "auto" is what the hardware's row says. What the target cannot do is refused.
+int resolve_bn_fold(const Options& options, const Hardware& hardware);
 
 }  // namespace gradus

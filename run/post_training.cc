@@ -64,6 +64,7 @@ bool improves_quantized(const Options& options) {
 }
 
 void refuse_post_training(const Options& options, const QuantizedModel& model) {
+    if (options.reestimate_bn) refuse_reestimation(model);
     if (options.ptq != "none") refuse_reconstruction(model);
 }
 

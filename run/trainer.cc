@@ -52,6 +52,12 @@ Trainer::Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPo
       metrics_(metrics),
       progress_(progress) {}
 
+// By the position, so that a resumed run goes on with the graph that it had.
+const Graph& Trainer::graph(const PhaseSettings& settings) const {
+    const bool frozen = settings.freeze_epoch >= 0 && position_.epoch >= settings.freeze_epoch;
+    return frozen && frozen_ ? *frozen_ : graph_;
+}
+
 void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     const int64_t batches = loader_.batches();
     const int64_t total = settings.total_steps(batches);
@@ -110,7 +116,7 @@ void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr)
 Execution Trainer::forward(const Batch& batch, const RunMode& mode,
                            const PhaseSettings& settings) const {
     try {
-        return execute(graph_, batch.images, mode);
+        return execute(graph(settings), batch.images, mode);
     } catch (const Error& error) {
         if (error.kind() != ErrorKind::diverged) throw;
         fail(ErrorKind::diverged, "diverged at ", settings.name, " step ", position_.phase_step + 1,
@@ -121,7 +127,7 @@ Execution Trainer::forward(const Batch& batch, const RunMode& mode,
 
 void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float loss) const {
     const RunMode mode{true, false, static_cast<uint64_t>(position_.step), settings.seed};
-    const std::string layer = first_non_finite(graph_, batch.images, mode);
+    const std::string layer = first_non_finite(graph(settings), batch.images, mode);
     fail(ErrorKind::diverged, "diverged: the loss is ", loss, " at ", settings.name, " step ",
          position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer, "; a lower ",
          rate_flag(settings), " than ", settings.lr, " may help");
@@ -130,7 +136,7 @@ void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float 
 // A quantizer has a code for NaN, so the loss of a diverged network may look finite. What goes
 // wrong in a filter reaches the scale of its quantizer, and its batch norm, one step later.
 void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
-    for (const auto& parameter : graph_.parameters()) {
+    for (const auto& parameter : graph(settings).parameters()) {
         const Tensor& value = parameter->value;
         if (value.numel() > largest) continue;
         const float* x = value.data<float>();

@@ -26,7 +26,8 @@ struct PhaseSettings {
     float label_smoothing = 0.0f;
     uint64_t seed = 0;
     int64_t log_interval = 50;
-    int64_t save_every = 0;  // steps between checkpoints; 0: after each epoch
+    int64_t save_every = 0;     // steps between checkpoints; 0: after each epoch
+    int64_t freeze_epoch = -1;  // from this epoch on the frozen graph is trained; -1: never
 
     // Optimizer steps of the phase.
     int64_t total_steps(int64_t batches_per_epoch) const;
@@ -44,6 +45,9 @@ class Trainer {
     Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPosition& position,
             Metrics& metrics, Progress& progress);
 
+    // The graph of settings.freeze_epoch, over the same parameters.
+    void freeze_with(const Graph& frozen) { frozen_ = &frozen; }
+
     // Goes on from the position to the end of the phase. Error(diverged) names phase, step and the
     // first layer or parameter that is not finite; nothing of that step is saved. A scale that a
     // step leaves at or below zero is reported with its step, and used as its magnitude.
@@ -59,6 +63,7 @@ class Trainer {
     const std::vector<double>& step_seconds() const { return step_seconds_; }
 
   private:
+    const Graph& graph(const PhaseSettings& settings) const;
     void step(const Batch& batch, const PhaseSettings& settings, double lr);
     Execution forward(const Batch& batch, const RunMode& mode, const PhaseSettings& settings) const;
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
@@ -71,6 +76,7 @@ class Trainer {
     void finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr);
 
     const Graph& graph_;
+    const Graph* frozen_ = nullptr;
     Loader& loader_;
     Optimizer& optimizer_;
     RunPosition& position_;

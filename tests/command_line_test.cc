@@ -63,7 +63,8 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     refused(2, {"--stem", "wide"}, {"wide", "half"});
     refused(2, {"--lr"}, {"--lr", "value"});
     refused(2, {"train"}, {"train"});
-    refused(2, {"--bn-fold", "naive"}, {"naive", "onnxruntime"});
+    refused(2, {"--bn-fold", "none"}, {"none", "onnxruntime", "float step"});
+    refused(2, {"--bn-fold", "merge", "--reestimate-bn"}, {"folding 0", "--reestimate-bn"});
 }
 
 BOOST_AUTO_TEST_CASE(broken_data_are_3) {

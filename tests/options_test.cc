@@ -139,15 +139,31 @@ BOOST_AUTO_TEST_CASE(post_training_needs_quantizers) {
 }
 
 BOOST_AUTO_TEST_CASE(folding_is_a_number_or_a_name) {
-    BOOST_TEST(resolve_bn_fold(train({}), 4) == 4);
-    BOOST_TEST(resolve_bn_fold(train({}), -1) == -1);
-    BOOST_TEST(resolve_bn_fold(train({"--bn-fold", "torch"}), 4) == 4);
-    BOOST_TEST(resolve_bn_fold(train({"--bn-fold", "-1"}), -1) == -1);
-    BOOST_TEST(resolve_bn_fold(train({"--bn-fold", "none"}), -1) == -1);
+    const Hardware& integers = find_hardware("onnxruntime");
+    const Hardware& academic = find_hardware("academic");
+    BOOST_TEST(resolve_bn_fold(train({}), integers) == 4);
+    BOOST_TEST(resolve_bn_fold(train({}), academic) == -1);
+    int number = -1;
+    for (const char* name : {"none", "merge", "freeze", "naive", "whitepaper", "torch"}) {
+        for (const std::string& text : {std::string(name), std::to_string(number)}) {
+            const Options o = train({"--bn-fold", text.c_str()});
+            BOOST_TEST(resolve_bn_fold(o, academic) == number, text);
+            if (number >= 0) BOOST_TEST(resolve_bn_fold(o, integers) == number, text);
+        }
+        ++number;
+    }
     BOOST_TEST(refused({"--bn-fold", "5"}, {"-1 to 4", "whitepaper", "'5'"}));
-    const Options merge = train({"--bn-fold", "merge"});
-    BOOST_TEST(throws(ErrorKind::usage, {"--bn-fold merge", "onnxruntime", "4 (torch)"},
-                      [&] { resolve_bn_fold(merge, 4); }));
+    const Options none = train({"--bn-fold", "none"});
+    BOOST_TEST(throws(ErrorKind::usage, {"onnxruntime", "float step", "choose 0 to 4"},
+                      [&] { resolve_bn_fold(none, integers); }));
+}
+
+BOOST_AUTO_TEST_CASE(freezing_counts_quantized_epochs) {
+    BOOST_TEST(train({}).freeze_bn_epoch == -1);
+    BOOST_TEST(train({"--freeze-bn-epoch", "0"}).freeze_bn_epoch == 0);
+    BOOST_TEST(refused({"--freeze-bn-epoch", "-2"}, {"--freeze-bn-epoch", "-2"}));
+    BOOST_TEST(refused({"--freeze-bn-epoch", "1", "--algo", "none"},
+                       {"--freeze-bn-epoch", "--algo none"}));
 }
 
 BOOST_AUTO_TEST_CASE(help_and_version_are_answers) {

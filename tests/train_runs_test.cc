@@ -206,6 +206,50 @@ BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
     BOOST_TEST(run_train({"--resume", folder}).code == 2);  // it is finished
 }
 
+// The float parameters that merging drops are part of the checkpoint: a run that is stopped while it
+// trains them goes on with the same bits.
+BOOST_AUTO_TEST_CASE(a_merged_run_survives_a_stop_of_its_float_phase) {
+    const Reference& run = reference();
+    const TemporaryFolder runs;
+    const auto arguments = [&](const char* name) {
+        return recipe(run.data, {"--bn-fold", "merge", "--threads", "1", "--save-every", "1",
+                                 "--output", runs.path(name)});
+    };
+    const ProcessOutcome whole = run_train(arguments("whole"));
+    BOOST_REQUIRE_MESSAGE(whole.code == 0, whole.err);
+    BOOST_TEST(*read_result(runs.path("whole/result.json")).codes_different == 0);
+    const auto tensors = load_safetensors(runs.path("whole/model.safetensors")).tensors;
+    BOOST_TEST(tensors.count("conv1.weight.merged") == 1u);
+    BOOST_TEST(tensors.count("bn1.weight") == 0u);
+    BOOST_TEST(contains(read_bytes(runs.path("whole/run.json")), "\"bn_fold\": 0"));
+
+    TrainProcess first(arguments("stopped"));
+    BOOST_REQUIRE(first.wait_for("float 1/6 [2/3]"));
+    first.send(SIGINT);
+    const ProcessOutcome end = run_train(resume_arguments(first.wait().err));
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    BOOST_TEST(sha_of(runs.path("stopped")) == sha_of(runs.path("whole")));
+}
+
+BOOST_AUTO_TEST_CASE(statistics_freeze_where_they_are_asked_to) {
+    const Reference& run = reference();
+    BOOST_REQUIRE(run.end.code == 0);
+    const TemporaryFolder runs;
+    const auto statistics = [&](const char* epoch) {
+        const std::string folder = runs.path(std::string("frozen") + epoch);
+        const ProcessOutcome end = run_train(recipe(
+            run.data, {"--weights", run.folder() + "/float.safetensors", "--bn-fold", "whitepaper",
+                       "--freeze-bn-epoch", epoch, "--threads", "1", "--output", folder}));
+        BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+        BOOST_TEST(*read_result(folder + "/result.json").codes_different == 0);
+        return load_safetensors(folder + "/model.safetensors").tensors.at("bn1.running_mean");
+    };
+    const Tensor start =
+        load_safetensors(run.folder() + "/float.safetensors").tensors.at("bn1.running_mean");
+    BOOST_TEST((statistics("0").to_vector<float>() == start.to_vector<float>()));
+    BOOST_TEST((statistics("1").to_vector<float>() != start.to_vector<float>()));
+}
+
 // From given float weights, on the other hardware, and in the simulation that others do.
 BOOST_AUTO_TEST_CASE(given_weights_serve_instead_of_float_training) {
     const Reference& run = reference();

@@ -45,6 +45,48 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_killed_and_resumed_gives_the_same_bits) {
     }
 }
 
+// Frozen from the second of three epochs on, for every folding: killed before and behind that.
+BOOST_AUTO_TEST_CASE(statistics_freeze_after_their_epochs_also_in_a_resumed_run) {
+    PhaseSettings settings = Process::settings();
+    settings.freeze_epoch = 1;
+    for (const int folding : {-1, 0, 2, 3, 4}) {
+        Recipe recipe;
+        recipe.hardware = "academic";
+        recipe.bn_fold = folding;
+        const TemporaryFolder folder;
+        const auto whole = started(recipe, folder);
+        std::vector<std::string> statistics;  // after the calibration, and after each epoch
+        const auto note = [&] {
+            std::string bytes;
+            for (const auto& p : whole->parameters) {
+                if (p->name.find("running_") == std::string::npos) continue;
+                bytes.append(static_cast<const char*>(p->value.raw()), p->value.bytes());
+            }
+            statistics.push_back(bytes);
+            return Accuracy();
+        };
+        note();
+        whole->train(settings, 0, note);
+        BOOST_REQUIRE(statistics.size() == 4u);
+        BOOST_TEST((statistics[1] == statistics[0]) == (folding == 0), folding);
+        BOOST_TEST((statistics[2] == statistics[1]), folding);
+        BOOST_TEST((statistics[3] == statistics[1]), folding);
+        for (const int64_t step : {4, 8}) {
+            const TemporaryFolder broken;
+            const auto first = started(recipe, broken);
+            BOOST_CHECK_THROW(first->train(settings, step), Killed);
+            Process second(recipe, broken.path(""), 99);
+            BOOST_REQUIRE(second.load());
+            second.train(settings);
+            const std::vector<Tensor> found = second.tensors(), expected = whole->tensors();
+            BOOST_REQUIRE(found.size() == expected.size());
+            for (size_t i = 0; i < found.size(); ++i) {
+                BOOST_TEST(same_bits(found[i], expected[i]), folding << " tensor " << i);
+            }
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(an_epoch_is_not_lost_when_its_evaluation_is_interrupted) {
     const TemporaryFolder folder, broken;
     Process whole("", folder.path(""), 1), first("", broken.path(""), 1),

@@ -84,7 +84,10 @@ struct Process {
         progress.begin_phase({settings.name, static_cast<int>(settings.epochs), loader.batches()});
         settings.save_every = kill_at;
         Trainer trainer(graph(), loader, optimizer, position, metrics, progress);
-        if (model) trainer.watch(learned_parameters(*model));
+        if (model) {
+            trainer.watch(learned_parameters(*model));
+            trainer.freeze_with(model->inference);
+        }
         const auto saved = [&] {
             save();
             if (kill_at > 0 && position.step == kill_at) throw Killed();
