@@ -44,12 +44,12 @@ int32_t rounded(double v) {
     return clamp_integer(static_cast<int64_t>(std::fmin(v, 1e9)), 0, 1 << 30);
 }
 
-// Multipliers of at most 21 bits, relative to the larger of the two ratios.
-AddConstants fixed_constants(AddConstants k) {
+// The larger multiplier lies in [2^bits, 2^(bits + 1)).
+AddConstants fixed_constants(AddConstants k, int bits) {
     k = ratio_constants(k);
     int exponent = 0;
     frexpf(std::max(k.a_ratio, k.b_ratio), &exponent);
-    k.shift = clamp_integer(20 - (exponent - 1), 0, 62);
+    k.shift = clamp_integer(bits - (exponent - 1), 0, 62);
     k.a_integer = rounded(round_half_even(ldexpf(k.a_ratio, k.shift)));
     k.b_integer = rounded(round_half_even(ldexpf(k.b_ratio, k.shift)));
     return k;
@@ -106,8 +106,9 @@ AddConstants add_constants(AddRule rule, const CodeGrid& a, const CodeGrid& b, c
         case AddRule::tflite_single:
             return tflite_constants(k);
         case AddRule::xnnpack:
+            return fixed_constants(k, 20);
         case AddRule::qnnpack:
-            return fixed_constants(k);
+            return fixed_constants(k, 21);
         case AddRule::torch:
             return torch_constants(k);
         case AddRule::tvm:
@@ -121,15 +122,16 @@ AddConstants add_constants(AddRule rule, const CodeGrid& a, const CodeGrid& b, c
 
 std::string add_refusal(AddRule rule, const CodeGrid& a, const CodeGrid& b, const CodeGrid& y) {
     const float left = a.scale / y.scale, right = b.scale / y.scale;
-    const float larger = std::max(left, right);
     const std::string ratios =
         join("the ratios of input to output scale are ", left, " and ", right, "; ");
-    const auto outside = [&](float lo) { return larger < lo || larger >= 256.0f; };
+    const auto outside = [&](float lo) {
+        return std::min(left, right) < lo || std::max(left, right) >= 256.0f;
+    };
     if (rule == AddRule::xnnpack && outside(0x1p-10f)) {
-        return ratios + "XNNPACK needs the larger one in [2^-10, 2^8)";
+        return ratios + "XNNPACK needs both in [2^-10, 2^8)";
     }
     if (rule == AddRule::qnnpack && outside(0x1p-14f)) {
-        return ratios + "QNNPACK needs the larger one in [2^-14, 2^8)";
+        return ratios + "QNNPACK needs both in [2^-14, 2^8)";
     }
     if (rule == AddRule::hexagon && !((left + right) * (16384.0f / 16380.0f) < 64.0f)) {
         return ratios + "Hexagon NN needs their sum below 63.98";

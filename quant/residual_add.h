@@ -6,7 +6,7 @@
 //   tflite       both shifted left by 20, brought to twice the larger scale, added, scaled down;
 //                each step rounds twice (R2) or once (R3)
 //   xnnpack      fixed point: a ma + b mb + c >> shift, multipliers below 2^21, ties up
-//   qnnpack      the same, ties away from zero
+//   qnnpack      the same with multipliers below 2^22, ties away from zero
 //   torch        floats by fma, their sum times f32(1 / s_y), zero point after rounding. PyTorch
 //                does so in whole vectors; its scalar tail, which subtracts the zero point first,
 //                differs in 1 % of pairs. Here every element is computed as in a vector
