@@ -14,6 +14,7 @@ NVCC     ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/
 OPENBLAS ?= 1
 ONNX     ?= 1
 ZLIB     ?= 1
+GEMMLOWP ?= 1
 SANITIZE ?=
 
 # ---- what this machine has ------------------------------------------------------------------
@@ -52,10 +53,14 @@ HAS_ONNX := $(call wanted,$(ONNX),$(call probe_cc,onnx,$\
     $(ONNX_FLAGS) $(ONNX_LIBS)))
 HAS_ZLIB := $(call wanted,$(ZLIB),$(call probe_cc,zlib,$\
     $(HASH)include <zlib.h>\nint main() { return gzopen("x"$(COMMA)"rb") != 0; }\n,-lz))
+HAS_GEMMLOWP := $(call wanted,$(GEMMLOWP),$(call probe_cc,gemmlowp,$\
+    $(HASH)include <gemmlowp/fixedpoint/fixedpoint.h>\nint main() { \
+    return gemmlowp::RoundingDivideByPOT(0$(COMMA)1); }\n,))
 $(call say,$(HAS_NVCC),nvcc,CPU and CUDA kernels,CPU kernels only)
 $(call say,$(HAS_OPENBLAS),OpenBLAS,it serves as the float GEMM,the readable float GEMM serves)
 $(call say,$(HAS_ONNX),ONNX,its files are read and written,no ONNX export and no ONNX node tests)
 $(call say,$(HAS_ZLIB),zlib,gzip files are read,only plain IDX files are read)
+$(call say,$(HAS_GEMMLOWP),gemmlowp,it checks fixed-point arithmetic,no test against its header)
 endif
 
 with = $(filter yes,$(HAS_$(1)))
@@ -90,7 +95,8 @@ ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms
 DOORS   := $(if $(call with,OPENBLAS),tensor/kernels/sgemm_readable.cc,$\
                tensor/kernels/sgemm_openblas.cc) $\
            $(if $(call with,ZLIB),data/gzip_none.cc,data/gzip_zlib.cc) $\
-           $(if $(call with,ONNX),,$(wildcard io/onnx*.cc tests/onnx_*.cc))
+           $(if $(call with,ONNX),,$(wildcard io/onnx*.cc tests/onnx_*.cc)) \
+           $(if $(call with,GEMMLOWP),,tests/fixed_point_test.cc)
 SOURCES := $(filter-out $(DOORS),$(wildcard $(ROOMS:%=%/*.cc)))
 CUDA    := $(if $(call with,NVCC),$(wildcard $(ROOMS:%=%/*.cu)))
 TESTS   := $(filter-out $(DOORS),$(wildcard tests/*_test.cc) $(wildcard tests/main.cc))
@@ -128,7 +134,7 @@ clean:  ## remove everything that make made
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
-	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  SANITIZE=address,undefined'
+	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  SANITIZE=address,undefined'
 
 # ---- rules ----------------------------------------------------------------------------------
 

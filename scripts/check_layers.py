@@ -37,6 +37,7 @@ DOORS = [
     (r"google/protobuf/.*|onnx/.*", ["io/onnx*", "tests/onnx_*"]),
     (r"(cuda|cublas|cudnn|curand|thrust|cub).*", ["*.cu", "*.cuh"]),
     (r"stb/.*|stb_image.*", ["data/*"]),
+    (r"gemmlowp/.*", ["tests/fixed_point_test.cc"]),
     (r"boost/.*", ["tests/*"]),
 ]
 

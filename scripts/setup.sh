@@ -16,6 +16,7 @@ zlib1g-dev
 libcli11-dev
 nlohmann-json3-dev
 libonnx-dev libonnx-testdata libprotobuf-dev protobuf-compiler
+libgemmlowp-dev
 dataset-fashion-mnist
 clang-format python3
 "
@@ -58,6 +59,19 @@ install_packages() {
     echo "setup: done"
 }
 
+# gemmlowp's golden product is documentation, which small images leave out; then it is unpacked here.
+unpack_gemmlowp() {
+    golden=usr/share/doc/libgemmlowp-dev/examples/test/test_data.cc
+    if [ -f "/$golden" ] || [ -f "third_party/libgemmlowp-dev/$golden" ]; then
+        return
+    fi
+    echo "setup: unpacking libgemmlowp-dev into third_party/"
+    mkdir -p third_party/libgemmlowp-dev
+    (cd third_party && apt-get -q download libgemmlowp-dev >/dev/null &&
+        dpkg -x libgemmlowp-dev_*.deb libgemmlowp-dev && rm -f libgemmlowp-dev_*.deb) ||
+        echo "setup.sh: that failed; the test of gemmlowp's golden product will be left out" >&2
+}
+
 # Current PyTorch, onnxruntime and onnx. The CPU wheel is the smaller one; where its index cannot be
 # reached the ordinary wheel serves.
 install_oracles() {
@@ -78,4 +92,5 @@ command -v dpkg-query >/dev/null || {
     exit 1
 }
 install_packages
+unpack_gemmlowp
 [ "$oracles" = no ] || install_oracles
