@@ -3,6 +3,8 @@
 //   q = clamp((sum - n z) / n + z, qmin, qmax)
 //
 //   real        rne((sum - n z) (x) f32(s / f32(s n))) + z       onnxruntime, PyTorch, XNNPACK
+//               PyTorch so in channels-last memory, as its convolutions leave it; oneDNN's and
+//               FBGEMM's engines round the raw mean of tensors in NCHW
 //   mean        the centred sum by R2 with m = s / (s n)         TFLite MEAN
 //   mean_single the same by R3
 //   half_away   integer division of the raw sum, half away       TFLite AVERAGE_POOL

@@ -59,8 +59,10 @@ RequantizeConstants requantize_constants(RequantizeRule rule, float sx, float sw
     switch (rule) {
         case RequantizeRule::r1b:
             return {.multiplier = product * (1.0f / y.scale)};
-        case RequantizeRule::r1c:
-            return {.multiplier = (1.0f / y.scale) / ((1.0f / sx) * (1.0f / sw))};
+        case RequantizeRule::r1c: {
+            const float reciprocal = (1.0f / sx) * (1.0f / sw);
+            return {.multiplier = (1.0f / y.scale) / reciprocal, .bias = bias * reciprocal};
+        }
         case RequantizeRule::r1f:
             return {.multiplier = m,
                     .bias = per_channel ? bias / product : bias * (1.0f / product)};

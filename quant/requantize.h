@@ -12,8 +12,9 @@
 //        onnxruntime QLinearConv, XNNPACK "fp32", FBGEMM with int32 bias
 //   R1b  the same                       m = f32(f32(s_w s_x) f32(1 / s_y))
 //        PyTorch's QNNPACK
-//   R1c  rne((f32(acc) (x) m) (+) z)    m = f32(f32(1 / s_y) / f32(f32(1 / s_x) f32(1 / s_w)))
-//        PyTorch's oneDNN: the zero point is inside the rounding
+//   R1c  rne(((f32(acc) (+) b') (x) m) (+) z), r = f32(f32(1 / s_x) f32(1 / s_w)),
+//        m = f32(f32(1 / s_y) / r), b' = f32(bias r)
+//        PyTorch's oneDNN: the zero point is inside the rounding, the bias stays a float
 //   R1f  rne((f32(acc) (+) b') (x) m) + z, b' = f32(bias / f32(s_x s_w)); with one scale for the
 //        tensor b' = f32(bias f32(1 / f32(s_x s_w)))
 //        FBGEMM as PyTorch calls it
@@ -63,7 +64,7 @@ enum class RequantizeRule {
 
 // Whether a bias stays a float that is added behind the accumulator.
 constexpr bool has_real_bias(RequantizeRule rule) {
-    return rule == RequantizeRule::r1f || rule == RequantizeRule::r9;
+    return rule == RequantizeRule::r1c || rule == RequantizeRule::r1f || rule == RequantizeRule::r9;
 }
 
 // The output grid.
@@ -76,7 +77,7 @@ struct OutputGrid {
 // What a rule needs for one channel; what it does not use is 0.
 struct RequantizeConstants {
     float multiplier = 0.0f;
-    float bias = 0.0f;    // R1f, R9
+    float bias = 0.0f;    // R1c, R1f, R9
     int64_t integer = 0;  // R2, R3: Q31; R8: recip
     int32_t shift = 0;    // R2, R3: exponent; R5: k
     int32_t offset = 0;   // R8: min, in accumulators
@@ -86,8 +87,10 @@ HOST_DEVICE inline int32_t r1_requantize(int32_t acc, float m, int32_t z, int32_
     return clamp_code(round_half_even(static_cast<float>(acc) * m) + static_cast<float>(z), lo, hi);
 }
 
-HOST_DEVICE inline int32_t r1c_requantize(int32_t acc, float m, int32_t z, int32_t lo, int32_t hi) {
-    return clamp_code(round_half_even(static_cast<float>(acc) * m + static_cast<float>(z)), lo, hi);
+HOST_DEVICE inline int32_t r1c_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
+                                          int32_t hi) {
+    const float sum = static_cast<float>(acc) + bias;
+    return clamp_code(round_half_even(sum * m + static_cast<float>(z)), lo, hi);
 }
 
 HOST_DEVICE inline int32_t r1f_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
@@ -138,7 +141,7 @@ HOST_DEVICE inline int32_t requantize_value(RequantizeRule rule, int32_t acc,
     const int32_t z = y.zero_point;
     switch (rule) {
         case RequantizeRule::r1c:
-            return r1c_requantize(acc, k.multiplier, z, lo, hi);
+            return r1c_requantize(acc, k.multiplier, k.bias, z, lo, hi);
         case RequantizeRule::r1f:
             return r1f_requantize(acc, k.multiplier, k.bias, z, lo, hi);
         case RequantizeRule::r2:

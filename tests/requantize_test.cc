@@ -54,7 +54,8 @@ __int128 by_definition(RequantizeRule rule, const Vector& v) {
             return (acc * (product * (one / sy).f32()).f32()).f32().integer(even) + z;
         case RequantizeRule::r1c: {
             const Dyadic reciprocals = ((one / sx).f32() * (one / sw).f32()).f32();
-            const Dyadic scaled = (acc * ((one / sy).f32() / reciprocals).f32()).f32();
+            const Dyadic sum = (acc + (bias * reciprocals).f32()).f32();
+            const Dyadic scaled = (sum * ((one / sy).f32() / reciprocals).f32()).f32();
             return (scaled + Dyadic::of(int64_t{z})).f32().integer(even);
         }
         case RequantizeRule::r1f: {
