@@ -1,5 +1,6 @@
-// ONNX's own node vectors for QLinearConv, ConvInteger, QuantizeLinear and DequantizeLinear, as
-// Debian's libonnx-testdata carries them, met exactly. Files hold NCHW and OIHW.
+// ONNX's own node vectors for QLinearConv, QLinearMatMul, ConvInteger, MatMulInteger,
+// QuantizeLinear and DequantizeLinear, as Debian's libonnx-testdata carries them, met exactly. Files
+// hold NCHW and OIHW.
 #include <onnx/onnx_pb.h>
 
 #include <boost/test/unit_test.hpp>
@@ -216,6 +217,61 @@ BOOST_AUTO_TEST_CASE(quantize_linear) {
 BOOST_AUTO_TEST_CASE(dequantize_linear) {
     check_dequantize("test_dequantizelinear");
     check_dequantize("test_dequantizelinear_axis");
+}
+
+// A product of matrices [..., rows, k] x [..., k, columns] as one convolution of one pixel for each
+// row: filters are the columns.
+std::vector<int32_t> accumulators(const onnx::TensorProto& a, int32_t a_zero,
+                                  const onnx::TensorProto& b, int32_t b_zero) {
+    const Shape a_shape = shape_of(a), b_shape = shape_of(b);
+    const int64_t k = a_shape[-1], rows = a_shape[-2], columns = b_shape[-1];
+    const std::vector<uint8_t> x = bytes(a), y = bytes(b);
+    const std::vector<int32_t> zeros(columns, b_zero);
+    std::vector<int32_t> result;
+    for (int64_t batch = 0; batch < a_shape.numel() / (rows * k); ++batch) {
+        std::vector<uint8_t> filters;
+        for (int64_t o = 0; o < columns; ++o) {
+            for (int64_t i = 0; i < k; ++i) {
+                filters.push_back(y[batch * k * columns + i * columns + o]);
+            }
+        }
+        ConvCodes conv{};
+        conv.x = x.data() + batch * rows * k;
+        conv.x_zero_point = a_zero;
+        conv.w = filters.data();
+        conv.w_zero_point = zeros.data();
+        conv.shape = conv2d_shape("matmul", {rows, 1, 1, k}, {columns, 1, 1, k}, {});
+        std::vector<int32_t> product(rows * columns);
+        conv2d_codes(Device::cpu(), conv, IntegerKernel::fastest,
+                     [&](int64_t row, int64_t n, const int32_t* acc) {
+                         std::copy_n(acc, n * columns, product.data() + row * columns);
+                     });
+        result.insert(result.end(), product.begin(), product.end());
+    }
+    return result;
+}
+
+BOOST_AUTO_TEST_CASE(matmul_integer) {
+    const NodeVector vector("test_matmulinteger");
+    const auto& in = vector.inputs;
+    const auto want = values<int32_t>(vector.output, onnx::TensorProto::INT32);
+    const auto got = accumulators(in[0], bytes(in[2]).at(0), in[1], bytes(in[3]).at(0));
+    BOOST_TEST(got == want);
+}
+
+BOOST_AUTO_TEST_CASE(qlinearmatmul) {
+    for (const char* name : {"test_qlinearmatmul_2D", "test_qlinearmatmul_3D"}) {
+        const NodeVector vector(name);
+        const auto& in = vector.inputs;  // a s_a z_a b s_b z_b s_y z_y
+        const float multiplier = floats(in[1]).at(0) * floats(in[4]).at(0) / floats(in[6]).at(0);
+        std::vector<uint8_t> got;
+        for (const int32_t acc :
+             accumulators(in[0], bytes(in[2]).at(0), in[3], bytes(in[5]).at(0))) {
+            got.push_back(
+                static_cast<uint8_t>(r1_requantize(acc, multiplier, bytes(in[7]).at(0), 0, 255)));
+        }
+        BOOST_TEST(got == bytes(vector.output), name);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
