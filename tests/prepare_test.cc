@@ -195,10 +195,6 @@ BOOST_AUTO_TEST_CASE(statistics_that_training_does_not_measure_are_not_estimated
     for (const Recipe& recipe : foldings()) {
         QuantizedModel model = quantize(small_network(), recipe);
         calibrate(model, small_images(8));
-        const Tensor mean =
-            model.inference.find("bn1.running_mean") < 0
-                ? Tensor()
-                : model.inference.node(model.inference.find("bn1.running_mean")).parameter->value;
         const auto estimate = [&] {
             bool given = false;
             reestimate_batch_norm(
@@ -206,14 +202,13 @@ BOOST_AUTO_TEST_CASE(statistics_that_training_does_not_measure_are_not_estimated
         };
         if (recipe.bn_fold == 0 || recipe.bn_fold == 1) {
             BOOST_TEST(throws(ErrorKind::usage, {"folding", "--reestimate-bn"}, estimate));
-        } else {
-            estimate();
-            // Once more: momentum 1 forgets what was, so the same batch gives the same.
-            const Tensor once = mean.clone();
-            BOOST_TEST(!same_bits(once, Tensor::zeros(once.shape())));
-            estimate();
-            BOOST_TEST(largest_difference(mean, once) < 0.05, name_of(recipe));
+            continue;
         }
+        const int mean = model.training.find("bn1.running_mean");
+        Tensor& value = model.training.node(mean).parameter->value;
+        value.copy_from(Tensor::full(value.shape(), 50.0f));
+        estimate();  // the first batch forgets what was
+        BOOST_TEST(largest_difference(value, Tensor::zeros(value.shape())) < 10, name_of(recipe));
     }
 }
 

@@ -238,14 +238,18 @@ BOOST_AUTO_TEST_CASE(relu6_ends_at_six) {
     }
 }
 
-// Else the bias would be lost without a word.
-BOOST_AUTO_TEST_CASE(a_bias_in_front_of_a_folded_batch_norm_is_refused) {
+BOOST_AUTO_TEST_CASE(a_batch_norm_behind_no_convolution_does_not_fold) {
     GraphBuilder g({6, 6, 2}, Rng(4));
     const int conv = g.conv2d("conv", g.input(), 2, 3, 3, square_conv(1, 1));
-    Graph network = g.finish(g.batch_norm("bn", conv, 3));
-    network.node(conv).inputs.push_back(network.find("bn.bias"));
-    BOOST_CHECK_EXCEPTION(quantize(network, Recipe{}), Error,
-                          [](const Error& e) { return e.kind() == ErrorKind::usage; });
+    const Graph network = g.finish(g.batch_norm("bn", g.relu("relu", conv), 3));
+    for (int folding = 0; folding <= 4; ++folding) {
+        Recipe recipe;
+        recipe.bn_fold = folding;
+        BOOST_CHECK_EXCEPTION(quantize(network, recipe), Error, [](const Error& e) {
+            const std::string text = e.what();
+            return e.kind() == ErrorKind::usage && text.find("not into relu") != std::string::npos;
+        });
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_zero_point_learns_with_the_gradient_scale) {
