@@ -102,7 +102,7 @@ Comparison::Comparison(const QuantizedModel& model, const Program& program)
           " quantized activations, the simulation ", simulated);
 }
 
-BatchOutcome Comparison::add(const Tensor& images, IntegerKernel kernel) {
+BatchOutcome Comparison::add(const Tensor& images, IntegerKernel kernel, const Watch& watch) {
     std::map<std::string, Tensor> simulated;
     const Execution simulation =
         execute(model_.inference, images, RunMode{}, [&](const Node& node, const Variable& value) {
@@ -111,14 +111,16 @@ BatchOutcome Comparison::add(const Tensor& images, IntegerKernel kernel) {
     BatchOutcome outcome;
     outcome.simulated_logits = simulation.output.data();
     const auto start = std::chrono::steady_clock::now();
-    outcome.integer_logits =
-        execute(program_, images, kernel, [&](const Instruction& instruction, const Tensor& codes) {
+    outcome.integer_logits = execute(
+        program_, images, kernel,
+        [&](const Instruction& instruction, const Tensor& codes) {
             const auto found = simulated.find(instruction.quantizer);
             check(found != simulated.end(), "compare: the simulation has no quantizer ",
                   instruction.quantizer);
             compare_codes(instruction, codes, found->second);
             simulated.erase(found);
-        });
+        },
+        watch);
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     outcome.integer_seconds = spent.count();
     check(simulated.empty(), "compare: the program has no codes for ",

@@ -32,8 +32,8 @@ class Comparison {
     Comparison(const QuantizedModel& model, const Program& program);
 
     // Runs the simulation by the inference graph and the Program by `kernel`, each on its own path,
-    // and compares the codes of every quantized activation and the logits.
-    BatchOutcome add(const Tensor& images, IntegerKernel kernel);
+    // and compares the codes of every quantized activation and the logits. `watch` sees the Program.
+    BatchOutcome add(const Tensor& images, IntegerKernel kernel, const Watch& watch = {});
 
     const std::vector<LayerComparison>& layers() const { return layers_; }  // in program order
     int64_t codes_compared() const;

@@ -1,5 +1,6 @@
 #include "integer/execute.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "integer/rule_constants.h"
@@ -47,10 +48,16 @@ const Tensor& constant(const Instruction& i, const char* name) {
 
 class Machine {
   public:
-    Machine(const Program& program, IntegerKernel kernel)
-        : kernel_(kernel), registers_(program.registers) {}
+    Machine(int registers, IntegerKernel kernel, const ObserveAccumulators& accumulators)
+        : kernel_(kernel), registers_(registers), accumulators_(accumulators) {}
 
     Tensor& reg(int index) { return registers_.at(index); }
+
+    std::vector<Tensor> inputs(const Instruction& i) const {
+        std::vector<Tensor> read;
+        for (int input : i.inputs) read.push_back(registers_.at(input));
+        return read;
+    }
 
     Tensor run(const Instruction& i) {
         if (i.is_float) return float_operator(i);
@@ -122,9 +129,10 @@ class Machine {
         const OutputGrid grid = out.grid();
         const auto rule = rule_of<RequantizeRule>(i);
         const auto k = load_constants(i, conv.shape.o);
-        return for_each_accumulator(conv, shape, out.dtype, [&](int64_t, int64_t c, int32_t acc) {
-            return requantize_value(rule, acc, k[c], grid, out.lo, out.hi);
-        });
+        return for_each_accumulator(
+            i, conv, shape, out.dtype, [&](int64_t, int64_t c, int32_t acc) {
+                return requantize_value(rule, acc, k[c], grid, out.lo, out.hi);
+            });
     }
 
     // The shortcut is added before the accumulators are rounded.
@@ -134,29 +142,43 @@ class Machine {
         const float ratio = constant(i, "shortcut_ratio").data<float>()[0];
         const auto z = static_cast<int32_t>(i.attributes.integer("shortcut_zero_point"));
         const CodeReader q(input(i, 1));
-        return for_each_accumulator(conv, shape, out.dtype, [&](int64_t e, int64_t c, int32_t acc) {
-            return add_to_accumulator(acc, k[c].multiplier, k[c].bias, q[e], z, ratio, out.zero,
-                                      out.lo, out.hi);
-        });
+        return for_each_accumulator(
+            i, conv, shape, out.dtype, [&](int64_t e, int64_t c, int32_t acc) {
+                return add_to_accumulator(acc, k[c].multiplier, k[c].bias, q[e], z, ratio, out.zero,
+                                          out.lo, out.hi);
+            });
     }
 
     // f(element, channel, accumulator) is the code of an element.
     template <class F>
-    Tensor for_each_accumulator(const ConvCodes& conv, const Shape& shape, DType dtype,
-                                const F& f) {
+    Tensor for_each_accumulator(const Instruction& i, const ConvCodes& conv, const Shape& shape,
+                                DType dtype, const F& f) {
         const int64_t channels = conv.shape.o;
         Tensor codes = Tensor::empty(shape, dtype);
         const CodeWriter write(codes);
-        conv2d_codes(Device::cpu(), conv, kernel_,
-                     [&](int64_t row, int64_t rows, const int32_t* acc) {
-                         for (int64_t r = 0; r < rows; ++r) {
-                             for (int64_t c = 0; c < channels; ++c) {
-                                 const int64_t e = (row + r) * channels + c;
-                                 write(e, f(e, c, acc[r * channels + c]));
-                             }
-                         }
-                     });
+        convolve(i, conv, shape, [&](int64_t row, int64_t rows, const int32_t* acc) {
+            for (int64_t r = 0; r < rows; ++r) {
+                for (int64_t c = 0; c < channels; ++c) {
+                    const int64_t e = (row + r) * channels + c;
+                    write(e, f(e, c, acc[r * channels + c]));
+                }
+            }
+        });
         return codes;
+    }
+
+    // The accumulators are kept only for one who watches.
+    void convolve(const Instruction& i, const ConvCodes& conv, const Shape& shape,
+                  const AccumulatorEpilogue& epilogue) const {
+        if (!accumulators_) return conv2d_codes(Device::cpu(), conv, kernel_, epilogue);
+        const int64_t channels = conv.shape.o;
+        Tensor kept = Tensor::empty(shape, DType::I32);
+        conv2d_codes(Device::cpu(), conv, kernel_,
+                     [&, to = kept.data<int32_t>()](int64_t row, int64_t rows, const int32_t* acc) {
+                         std::copy_n(acc, rows * channels, to + row * channels);
+                         epilogue(row, rows, acc);
+                     });
+        accumulators_(i, kept);
     }
 
     Tensor rescale(const Instruction& i) {
@@ -171,7 +193,14 @@ class Machine {
         for_each_cpu(x.numel(), [&, write = CodeWriter(codes)](int64_t e) {
             write(e, requantize_value(rule, q[e] - z, k, grid, out.lo, out.hi));
         });
+        if (accumulators_) accumulators_(i, centred(q, z, x.shape()));
         return codes;
+    }
+
+    static Tensor centred(const CodeReader& q, int32_t z, const Shape& shape) {
+        Tensor result = Tensor::empty(shape, DType::I32);
+        for (int64_t e = 0; e < shape.numel(); ++e) result.data<int32_t>()[e] = q[e] - z;
+        return result;
     }
 
     Tensor join_channels(const Instruction& i) {
@@ -191,15 +220,14 @@ class Machine {
         const float* bias = found == i.constants.end() ? nullptr : found->second.data<float>();
         Tensor result = Tensor::empty(shape);
         float* y = result.data<float>();
-        conv2d_codes(Device::cpu(), conv, kernel_,
-                     [=](int64_t row, int64_t rows, const int32_t* acc) {
-                         for (int64_t r = 0; r < rows; ++r) {
-                             for (int64_t c = 0; c < channels; ++c) {
-                                 const float v = affine_value(acc[r * channels + c], 0, scale[c]);
-                                 y[(row + r) * channels + c] = bias ? v + bias[c] : v;
-                             }
-                         }
-                     });
+        convolve(i, conv, shape, [=](int64_t row, int64_t rows, const int32_t* acc) {
+            for (int64_t r = 0; r < rows; ++r) {
+                for (int64_t c = 0; c < channels; ++c) {
+                    const float v = affine_value(acc[r * channels + c], 0, scale[c]);
+                    y[(row + r) * channels + c] = bias ? v + bias[c] : v;
+                }
+            }
+        });
         return result;
     }
 
@@ -235,6 +263,7 @@ class Machine {
         const AverageConstants k = average_constants(rule, scale, count);
         Tensor sums = Tensor::empty({shape.n, 1, 1, shape.c}, DType::I32);
         global_sum_pool_codes(Device::cpu(), shape, x.dtype(), x.raw(), sums.data<int32_t>());
+        if (accumulators_) accumulators_(i, sums);
         Tensor codes = Tensor::empty(sums.shape(), out.dtype);
         const CodeWriter write(codes);
         for (int64_t e = 0; e < sums.numel(); ++e) {
@@ -267,6 +296,7 @@ class Machine {
 
     IntegerKernel kernel_;
     std::vector<Tensor> registers_;
+    const ObserveAccumulators& accumulators_;
 };
 
 // For each register, the last instruction that reads it.
@@ -282,8 +312,8 @@ std::vector<size_t> last_uses(const Program& program) {
 }  // namespace
 
 Tensor execute(const Program& program, const Tensor& images, IntegerKernel kernel,
-               const ObserveCodes& observe) {
-    Machine machine(program, kernel);
+               const ObserveCodes& observe, const Watch& watch) {
+    Machine machine(program.registers, kernel, watch.accumulators);
     machine.reg(0) = images;
     const std::vector<size_t> last = last_uses(program);
     for (size_t k = 0; k < program.instructions.size(); ++k) {
@@ -291,11 +321,25 @@ Tensor execute(const Program& program, const Tensor& images, IntegerKernel kerne
         Tensor& output = machine.reg(instruction.output);
         output = machine.run(instruction);
         if (observe && !instruction.quantizer.empty()) observe(instruction, output);
+        if (watch.step) watch.step(instruction, machine.inputs(instruction), output);
         for (int input : instruction.inputs) {
             if (last[input] == k) machine.reg(input) = Tensor();
         }
     }
     return machine.reg(program.output);
+}
+
+Tensor execute(const Instruction& instruction, const std::vector<Tensor>& inputs,
+               IntegerKernel kernel, const ObserveAccumulators& accumulators) {
+    check(inputs.size() == instruction.inputs.size(), "program: ", instruction.name, " reads ",
+          instruction.inputs.size(), " tensors, ", inputs.size(), " are given");
+    Machine machine(static_cast<int>(inputs.size()), kernel, accumulators);
+    Instruction alone = instruction;
+    for (size_t k = 0; k < inputs.size(); ++k) {
+        machine.reg(static_cast<int>(k)) = inputs[k];
+        alone.inputs[k] = static_cast<int>(k);
+    }
+    return machine.run(alone);
 }
 
 }  // namespace gradus

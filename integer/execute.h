@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "integer/program.h"
 #include "tensor/kernels/conv2d_codes.h"
@@ -11,8 +12,27 @@ namespace gradus {
 // Called for every instruction whose output lies on a quantizer's grid, with its codes.
 using ObserveCodes = std::function<void(const Instruction& instruction, const Tensor& codes)>;
 
+// Called with the int32 accumulators of an instruction, in its output's shape: those of conv2d and
+// linear with their bias and before a shortcut joins them, the centred codes of requantize, the sums
+// of codes of global_average_pool.
+using ObserveAccumulators =
+    std::function<void(const Instruction& instruction, const Tensor& accumulators)>;
+// Called after every instruction with what it read and what it gave.
+using ObserveStep = std::function<void(const Instruction& instruction,
+                                       const std::vector<Tensor>& inputs, const Tensor& output)>;
+
+// What else may be watched. What is absent costs nothing.
+struct Watch {
+    ObserveAccumulators accumulators = nullptr;
+    ObserveStep step = nullptr;
+};
+
 // images [N, H, W, C] normalised F32 -> logits [N, classes] F32. Every kernel gives the same bits.
 Tensor execute(const Program& program, const Tensor& images, IntegerKernel kernel,
-               const ObserveCodes& observe = nullptr);
+               const ObserveCodes& observe = nullptr, const Watch& watch = {});
+
+// One instruction alone, on what it reads, in order.
+Tensor execute(const Instruction& instruction, const std::vector<Tensor>& inputs,
+               IntegerKernel kernel, const ObserveAccumulators& accumulators = nullptr);
 
 }  // namespace gradus

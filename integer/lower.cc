@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "integer/accumulators.h"
 #include "integer/rule_constants.h"
 #include "nn/executor.h"
 #include "quant/requantize_exact.h"
@@ -323,7 +324,9 @@ Program lower(const QuantizedModel& model) {
     for (const auto& quantizer : model.quantizers) {
         if (quantizer->algorithm->project) quantizer->algorithm->project(*quantizer);
     }
-    return Lowering(model).run();
+    Program program = Lowering(model).run();
+    refuse_overflow(program);
+    return program;
 }
 
 }  // namespace gradus

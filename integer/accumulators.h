@@ -1,0 +1,34 @@
+// accumulators -- how far the int32 accumulators of a Program can go, by its constants alone.
+//
+//   |acc| <= max |x - z_x| sum |w - z_w| + |bias|, for every output channel
+//
+// x runs over the codes that the instruction before can give. Below 2^24 every accumulator is a
+// float without rounding; from 2^31 on it may leave int32.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "integer/program.h"
+#include "quant/format.h"
+
+namespace gradus {
+
+constexpr int64_t kExactInFloat = int64_t{1} << 24;
+constexpr int64_t kEndOfInt32 = int64_t{1} << 31;
+
+// The codes that each register may hold; nothing for floats.
+std::vector<std::optional<CodeBounds>> code_bounds(const Program& program);
+
+// One convolution or linear layer: the bound of its largest channel.
+struct AccumulatorBound {
+    std::string layer;
+    int64_t channel = 0;
+    int64_t bound = 0;
+};
+std::vector<AccumulatorBound> accumulator_bounds(const Program& program);
+
+// Error(runtime), naming layer and channel, if an accumulator may leave int32.
+void refuse_overflow(const Program& program);
+
+}  // namespace gradus
