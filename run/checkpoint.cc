@@ -123,6 +123,23 @@ void load_network(const std::string& path, const ParameterList& parameters) {
     import_parameters(path, load_safetensors(path).tensors, parameters);
 }
 
+void save_quantized(const std::string& path, const QuantizedModel& model,
+                    std::map<std::string, std::string> metadata) {
+    metadata["signs"] = signs_text(model.quantizers);
+    save_network(path, model.training.parameters(), metadata);
+}
+
+void load_quantized(const std::string& path, QuantizedModel& model) {
+    const SafetensorsFile file = load_safetensors(path);
+    import_parameters(path, file.tensors, model.training.parameters());
+    if (!model.hardware->adaptive_sign) return;
+    try {
+        restore_signs(metadata_entry(file, path, "signs"), model.quantizers);
+    } catch (const json::exception& error) {
+        fail(ErrorKind::data, path, ": damaged checkpoint (", error.what(), ")");
+    }
+}
+
 void CheckpointStore::save(const RunPosition& position, const ParameterList& parameters,
                            const Optimizer& optimizer,
                            const std::vector<std::shared_ptr<Quantizer>>& quantizers) {

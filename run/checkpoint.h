@@ -50,6 +50,11 @@ void save_network(const std::string& path, const ParameterList& parameters,
 // Reads a file of --weights. Error(data): missing or corrupt; Error(usage): of another model.
 void load_network(const std::string& path, const ParameterList& parameters);
 
+// The quantized network at the end of a run. Signs that calibration decided are kept with it.
+void save_quantized(const std::string& path, const QuantizedModel& model,
+                    std::map<std::string, std::string> metadata);
+void load_quantized(const std::string& path, QuantizedModel& model);
+
 class CheckpointStore {
   public:
     explicit CheckpointStore(std::string folder) : folder_(std::move(folder)) {}

@@ -386,7 +386,9 @@ std::optional<double> Experiment::seconds_in(const std::string& phase) const {
 }
 
 void Experiment::finish() {
-    save_network(folder_.file("model.safetensors"), trained_, metadata());
+    const std::string network = folder_.file("model.safetensors");
+    if (model_) save_quantized(network, *model_, metadata());
+    if (!model_) save_network(network, trained_, metadata());
     result_.weights_sha256 = tensors_sha256(export_parameters(trained_));
     if (position_.float_top1 >= 0) result_.float_top1 = position_.float_top1;
     result_.images_per_second = images_per_second("quantized");

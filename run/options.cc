@@ -41,8 +41,9 @@ bool has_negation(const Flag& flag) {
 }
 
 // Splits argv by CLI11 and sets the flags in the table's order; returns the names that were given.
+// `place` takes the one argument without a flag, where a program has such.
 std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int argc,
-                                         const char* const* argv) {
+                                         const char* const* argv, std::string* place = nullptr) {
     CLI::App app;
     app.set_help_flag();
     app.allow_extras();
@@ -76,7 +77,11 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
         given.insert(flag.name());
     }
     for (const std::string& argument : app.remaining()) {
-        if (argument != "--") fail_unknown(flags, argument);
+        if (argument == "--") continue;
+        if (!place || argument.empty() || argument[0] == '-') fail_unknown(flags, argument);
+        check_kind(place->empty(), ErrorKind::usage, "unexpected argument '", argument, "' behind ",
+                   *place, " (see --help)");
+        *place = argument;
     }
     return given;
 }
@@ -208,6 +213,9 @@ const char* const kBenchUsage =
     "Measures a training step on synthetic images, or fake quantization beside memcpy.\n"
     "usage: ./bench --step [flags]\n"
     "       ./bench --fake-quantize [flags]\n";
+const char* const kDeployUsage =
+    "Runs what ./train left in integers on the test set and shows every layer's numbers.\n"
+    "usage: ./deploy RUN [flags]          RUN: a run folder, or runs/latest\n";
 const char* const kQuantizerUsage =
     "Runs a quantizer on an array, or without --input shows its staircase and its gradient.\n"
     "usage: ./explain quantizer --algo lsq --bits 4 [--input x.npy] [flags]\n";
@@ -259,6 +267,30 @@ BenchOptions parse_bench(int argc, const char* const* argv) {
     check_kind(!options.step || !options.fake_quantize, ErrorKind::usage,
                "--step and --fake-quantize are two measurements; drop one");
     if (options.fake_quantize && !given.contains("threads")) options.threads = 1;
+    return options;
+}
+
+DeployOptions parse_deploy(int argc, const char* const* argv) {
+    DeployOptions options;
+    set_from_arguments(deploy_flags(options), argc, argv, &options.run);
+    if (options.version) options.answer = version_line() + "\n";
+    if (options.help) {
+        DeployOptions defaults;
+        options.answer = help_text(kDeployUsage, deploy_flags(defaults), false);
+    }
+    if (!options.answer.empty()) return options;
+    check_kind(!options.run.empty(), ErrorKind::usage,
+               "nothing to deploy; name the folder of a run, as runs/latest (see --help)");
+    return options;
+}
+
+Options options_of_run(const std::string& folder) {
+    std::error_code ignored;
+    check_kind(std::filesystem::exists(folder + "/config.toml", ignored), ErrorKind::data,
+               "no run in ", folder, ": it has no config.toml; name a folder that ./train made");
+    Options options;
+    set_from_file(train_flags(options), folder + "/config.toml");
+    resolve(options);
     return options;
 }
 

@@ -117,6 +117,21 @@ struct BenchOptions {
     std::string answer;  // as above
 };
 
+// ./deploy
+struct DeployOptions {
+    std::string run;        // the folder; the one argument without a flag
+    std::string hardware;   // empty: the run's
+    std::string data_path;  // empty: the run's
+    int64_t images = -1;    // below 0: all
+    bool layers = true;     // the table of layers
+    int threads = 0;        // 0: every core
+    bool json = false;
+    bool help = false;
+    bool version = false;
+
+    std::string answer;  // as above
+};
+
 // ./explain quantizer
 struct QuantizerQuestion {
     static constexpr int per_tensor = -9;  // below every axis
@@ -149,12 +164,17 @@ struct QuantizerQuestion {
 // a flag that would change what the run computes is refused.
 Options parse_train(int argc, const char* const* argv);
 BenchOptions parse_bench(int argc, const char* const* argv);
+DeployOptions parse_deploy(int argc, const char* const* argv);
 QuantizerQuestion parse_quantizer_question(int argc,
                                            const char* const* argv);  // argv[0]: the topic
+
+// What the run in `folder` was made with: its config.toml. Error(data): there is none.
+Options options_of_run(const std::string& folder);
 
 // The tables, bound to the given values.
 std::vector<Flag> train_flags(Options& options);
 std::vector<Flag> bench_flags(BenchOptions& options);
+std::vector<Flag> deploy_flags(DeployOptions& options);
 std::vector<Flag> quantizer_question_flags(QuantizerQuestion& question);
 
 std::string options_json(const Options& options);  // one object, every option, numbers as numbers

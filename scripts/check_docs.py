@@ -19,7 +19,7 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-PROGRAMS = ["train", "bench", "explain quantizer"]  # a program, or one with its topic
+PROGRAMS = ["train", "bench", "deploy", "explain quantizer"]  # a program, or one with its topic
 ELSEWHERE = {"build", "runs", "third_party"}
 
 

@@ -1,0 +1,170 @@
+#include "run/deploy.h"
+
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include "integer/lower.h"
+#include "io/program_file.h"
+#include "io/safetensors.h"
+#include "quant/ptq/subgraph.h"
+#include "run/assemble.h"
+#include "run/checkpoint.h"
+#include "run/deploy_report.h"
+#include "run/evaluate.h"
+#include "run/open_run.h"
+#include "tensor/check.h"
+#include "tensor/parallel.h"
+
+namespace gradus {
+
+namespace {
+
+class Deployment {
+  public:
+    explicit Deployment(const DeployOptions& options);
+    int run();
+
+  private:
+    void measure();
+    static void count(Accuracy& accuracy, const Tensor& logits, const Tensor& labels);
+    std::vector<std::string> differences() const;
+    Result result() const;
+    FinalFacts final_facts() const;
+    void print(const std::vector<std::string>& differences) const;
+    int64_t images_wanted() const;
+
+    const DeployOptions& options_;
+    OpenedRun run_;
+    Program program_;
+    Measurement measured_;
+    Progress progress_;
+    Accuracy simulated_, integer_;
+    double integer_seconds_ = 0;
+};
+
+Deployment::Deployment(const DeployOptions& options)
+    : options_(options),
+      run_(open_run(options.run, options.hardware, options.data_path)),
+      program_(lower(run_.model)),
+      measured_(run_.model, program_, run_.network),
+      progress_(std::cerr, progress_settings(false, false, 1 << 30)) {}
+
+int64_t Deployment::images_wanted() const {
+    const int64_t all = run_.data.test->size();
+    return options_.images < 0 ? all : std::min(options_.images, all);
+}
+
+void Deployment::count(Accuracy& accuracy, const Tensor& logits, const Tensor& labels) {
+    accuracy.images += labels.numel();
+    accuracy.correct += count_correct(logits, labels);
+}
+
+void Deployment::measure() {
+    Loader loader(run_.data.test, evaluation_loader());
+    loader.start(0);
+    for (int64_t left = images_wanted(); left > 0;) {
+        const auto batch = loader.next();
+        const int64_t size = std::min(left, batch->labels.numel());
+        const Tensor images = samples(batch->images, 0, size);
+        const Tensor labels = samples(batch->labels, 0, size);
+        const BatchOutcome outcome = measured_.add(images, IntegerKernel::fastest);
+        count(simulated_, outcome.simulated_logits, labels);
+        count(integer_, outcome.integer_logits, labels);
+        left -= size;
+        progress_.count("integers", integer_.images, images_wanted());
+    }
+    progress_.clear();
+}
+
+// Only for the run's own hardware is there a program of ./train to compare with.
+std::vector<std::string> Deployment::differences() const {
+    std::vector<std::string> all;
+    if (run_.options.simulate == "qdq") return all;
+    const std::string file = options_.run + "/program.safetensors";
+    if (options_.hardware.empty() && std::filesystem::exists(file)) {
+        for (const std::string& text : compare_constants(run_.model, load_program(file))) {
+            all.push_back("program.safetensors: " + text);
+        }
+    }
+    const Comparison& c = measured_.comparison();
+    if (!c.first_different().empty()) all.push_back("codes differ first in " + c.first_different());
+    if (c.logits_different() > 0) {
+        all.push_back(join("logits of ", c.logits_different(), " images differ"));
+    }
+    return all;
+}
+
+Result Deployment::result() const {
+    const Comparison& c = measured_.comparison();
+    Result result;
+    result.model = run_.options.model;
+    result.algo = run_.options.algo;
+    result.hardware = run_.options.hardware;
+    result.simulate = run_.options.simulate;
+    result.weight_bits = run_.options.weight_bits;
+    result.activation_bits = run_.options.activation_bits;
+    result.simulated_top1 = simulated_.top1();
+    result.integer_top1 = integer_.top1();
+    result.predictions_compared = c.predictions_compared();
+    result.predictions_different = c.predictions_different();
+    result.codes_compared = c.codes_compared();
+    result.codes_different = c.codes_different();
+    result.weights_sha256 =
+        tensors_sha256(load_safetensors(options_.run + "/model.safetensors").tensors);
+    return result;
+}
+
+FinalFacts Deployment::final_facts() const {
+    FinalFacts facts;
+    facts.float_nodes = program_.float_nodes();
+    facts.float_weight_bytes = run_.network.trainable_count() * 4;
+    facts.packed_weight_bytes = program_.packed_bytes();
+    return facts;
+}
+
+void Deployment::print(const std::vector<std::string>& differences) const {
+    const Hardware& hardware = *run_.model.hardware;
+    const DeployFacts facts{options_.run, rules_text(hardware), !hardware.exact, differences};
+    if (options_.json) {
+        std::cout << deploy_json(measured_, result(), final_facts(), facts);
+        return;
+    }
+    const bool utf8 = stream_is_utf8(1);
+    if (options_.layers) {
+        print_measures(std::cout, measured_, utf8);
+        std::cout << '\n';
+    }
+    print_final_table(std::cout, result(), final_facts(), utf8);
+    std::cout << "rules: " << facts.rules << (facts.nominal ? ", nominal: " : ", exact: ")
+              << hardware.evidence << '\n';
+}
+
+int Deployment::run() {
+    const std::string& name = run_.options.hardware;
+    progress_.line(join(options_.run, ": ", run_.options.model, ", stem ", run_.stem, ", ",
+                        algorithms_text(run_.options), " on ", name));
+    progress_.line(run_.data.announcement);
+    measure();
+    const std::vector<std::string> found = differences();
+    print(found);
+    if (const std::string note = float_range_note(measured_); !note.empty()) progress_.line(note);
+    for (const std::string& text : found) {
+        progress_.warn("error: simulation and integers differ: " + text);
+    }
+    return found.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+int run_deploy(const DeployOptions& options) {
+    if (!options.answer.empty()) {
+        std::cout << options.answer;
+        return 0;
+    }
+    set_thread_count(options.threads > 0 ? options.threads
+                                         : static_cast<int>(std::thread::hardware_concurrency()));
+    return Deployment(options).run();
+}
+
+}  // namespace gradus

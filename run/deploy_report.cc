@@ -1,0 +1,139 @@
+#include "run/deploy_report.h"
+
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string short_text(double value) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%.4g", value);
+    return text;
+}
+
+int bits_of(int64_t magnitude) {
+    int bits = 0;
+    while (magnitude >> bits != 0) ++bits;
+    return bits;
+}
+
+std::string range_text(const LayerMeasure& m) {
+    if (m.accumulators == 0) return "-";
+    return join(m.least_accumulator, "..", m.largest_accumulator);
+}
+
+std::string bits_text(const LayerMeasure& m) {
+    if (m.accumulators == 0) return "-";
+    return join(m.accumulator_bits(), m.bound ? join("/", bits_of(m.bound->bound)) : "");
+}
+
+std::string share_text(int64_t part, const LayerMeasure& m) {
+    if (!m.clamps || m.codes == 0) return "-";
+    return fixed_text(100.0 * static_cast<double>(part) / static_cast<double>(m.codes), 2);
+}
+
+std::string sqnr_text(const LayerMeasure& m) {
+    const std::optional<double> sqnr = m.sqnr();
+    return sqnr ? fixed_text(*sqnr, 1) : "-";
+}
+
+Json grid_json(const LayerMeasure& m) {
+    if (!m.grid) return Json();
+    return {{"scale", m.grid->scale},      {"zero_point", m.grid->zero_point},
+            {"low", m.grid->bounds.lo},    {"high", m.grid->bounds.hi},
+            {"bits", m.grid->format.bits}, {"signed", m.grid->format.is_signed}};
+}
+
+Json accumulators_json(const LayerMeasure& m) {
+    if (m.accumulators == 0) return Json();
+    Json json{{"min", m.least_accumulator},
+              {"max", m.largest_accumulator},
+              {"bits", m.accumulator_bits()}};
+    json["bound"] = m.bound ? Json(m.bound->bound) : Json();
+    json["bound_channel"] = m.bound ? Json(m.bound->channel) : Json();
+    return json;
+}
+
+Json layer_json(const Measurement& measured, const LayerMeasure& m) {
+    Json json{{"layer", m.layer}, {"op", m.op}, {"output", grid_json(m)}};
+    json["rule"] = m.rule.rule.empty() ? Json() : Json(m.rule.rule);
+    json["multiplier"] = m.rule.multiplier;
+    json["shift"] = m.rule.shift;
+    json["accumulators"] = accumulators_json(m);
+    json["codes"] = m.codes;
+    json["codes_low"] = m.clamps ? Json(m.at_low) : Json();
+    json["codes_high"] = m.clamps ? Json(m.at_high) : Json();
+    const auto compared = measured.compared(m);
+    json["codes_different"] = compared ? Json(compared->codes_different) : Json();
+    json["largest_difference"] = compared ? Json(compared->largest_difference) : Json();
+    const std::optional<double> sqnr = m.sqnr();
+    json["sqnr_db"] = sqnr && std::isfinite(*sqnr) ? Json(*sqnr) : Json();
+    json["float_node"] = m.float_node.empty() ? Json() : Json(m.float_node);
+    return json;
+}
+
+}  // namespace
+
+void print_measures(std::ostream& out, const Measurement& measured, bool utf8) {
+    ConsoleTable table({"layer", "op", "scale", "zero", "multiplier", "shift", "accumulators",
+                        "bits", "low %", "high %", "differ", "SQNR"});
+    for (const LayerMeasure& m : measured.layers()) {
+        const auto compared = measured.compared(m);
+        table.row({m.layer, m.op, m.grid ? short_text(m.grid->scale) : "-",
+                   m.grid ? std::to_string(m.grid->zero_point) : "-", multiplier_text(m.rule),
+                   shift_text(m.rule), range_text(m), bits_text(m), share_text(m.at_low, m),
+                   share_text(m.at_high, m), compared ? count_text(compared->codes_different) : "-",
+                   sqnr_text(m)});
+    }
+    table.print(out, utf8);
+    out << "bits: of the largest |accumulator| seen / that the constants allow; floats hold 24, "
+           "int32 31\n"
+           "low, high: codes at the ends of the clamp; SQNR: dB beside the float network on the "
+           "same weights\n";
+}
+
+std::string float_range_note(const Measurement& measured) {
+    int layers = 0;
+    std::optional<AccumulatorBound> worst;
+    for (const LayerMeasure& m : measured.layers()) {
+        if (!m.bound || m.bound->bound <= kExactInFloat) continue;
+        ++layers;
+        if (!worst || m.bound->bound > worst->bound) worst = m.bound;
+    }
+    if (!worst) return "";
+    return join("note: accumulators may exceed 2^24, beyond which a float rounds them, in ", layers,
+                " layers; the furthest is ", count_text(worst->bound), " in channel ",
+                worst->channel, " of ", worst->layer);
+}
+
+std::string deploy_json(const Measurement& measured, const Result& result, const FinalFacts& final,
+                        const DeployFacts& facts) {
+    Json json{{"run", facts.run}};
+    const Json common = Json::parse(result_json(result));
+    for (const char* key :
+         {"model", "algo", "hardware", "simulate", "weight_bits", "activation_bits",
+          "simulated_top1", "integer_top1", "predictions_compared", "predictions_different",
+          "codes_compared", "codes_different", "weights_sha256"}) {
+        json[key] = common.at(key);
+    }
+    json["rules"] = facts.rules;
+    json["nominal"] = facts.nominal;
+    json["float_nodes"] = final.float_nodes.value_or(0);
+    json["float_weight_bytes"] = final.float_weight_bytes.value_or(0);
+    json["packed_weight_bytes"] = final.packed_weight_bytes.value_or(0);
+    json["differences"] = facts.differences;
+    json["layers"] = Json::array();
+    for (const LayerMeasure& m : measured.layers()) {
+        json["layers"].push_back(layer_json(measured, m));
+    }
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace gradus

@@ -1,0 +1,29 @@
+// deploy_report -- what ./deploy says: the table of layers, the notes, or one JSON object.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "run/console_table.h"
+#include "run/layer_measure.h"
+
+namespace gradus {
+
+// A line for each instruction, and what the columns mean below.
+void print_measures(std::ostream& out, const Measurement& measured, bool utf8);
+
+// Accumulators that may grow beyond what a float holds exactly; "" if none can.
+std::string float_range_note(const Measurement& measured);
+
+struct DeployFacts {
+    std::string run;       // its folder
+    std::string rules;     // of the hardware, in one line
+    bool nominal = false;  // the rules were read in documents, not in open source
+    std::vector<std::string> differences;
+};
+// The keys of a run's result that apply, then facts, then an object for each layer.
+std::string deploy_json(const Measurement& measured, const Result& result, const FinalFacts& final,
+                        const DeployFacts& facts);
+
+}  // namespace gradus

@@ -1,0 +1,95 @@
+#include "run/open_run.h"
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "io/sha256.h"
+#include "models/models.h"
+#include "run/assemble.h"
+#include "run/checkpoint.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+// The test images must be those that the run was measured on.
+void check_data(const std::string& folder, const DataSplits& data) {
+    std::ifstream file(folder + "/run.json");
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    const bool known = json.is_object() && json.contains("data_sha256") &&
+                       json["data_sha256"].contains("test") &&
+                       json["data_sha256"]["test"].is_string();
+    check_kind(known, ErrorKind::data, folder,
+               "/run.json: no data_sha256 of the test images can be read; it is no whole run");
+    Sha256 hash;
+    hash_dataset(*data.test, hash);
+    check_kind(json["data_sha256"]["test"] == hash.hex(), ErrorKind::data, data.announcement,
+               ": other test images than those of the run in ", folder,
+               "; give their folder by --data-path");
+}
+
+void check_deployable(const std::string& folder, const Options& options) {
+    check_kind(options.algo != "none", ErrorKind::usage, "the run in ", folder,
+               " has --algo none: a float network has no integers to deploy");
+    std::error_code ignored;
+    check_kind(std::filesystem::exists(folder + "/model.safetensors", ignored), ErrorKind::data,
+               "the run in ", folder, " is not finished: it has no model.safetensors; go on with ",
+               "./train --resume ", folder);
+}
+
+void choose_hardware(const std::string& name, Options& options) {
+    const Hardware& trained = find_hardware(options.hardware);
+    const Hardware& other = find_hardware(name);
+    const std::string difference = row_difference(trained, other);
+    check_kind(difference.empty(), ErrorKind::usage, "--hardware ", name,
+               ": the run was trained for ", trained.name, ", which has ", difference,
+               "; train for ", name, " or deploy on a row that agrees");
+    options.hardware = name;
+}
+
+}  // namespace
+
+std::string row_difference(const Hardware& a, const Hardware& b) {
+    const auto differs = [](const char* what, const auto& trained, const auto& other) {
+        return join(what, ' ', trained, " instead of ", other);
+    };
+    // The bits are the recipe's, and the same on both.
+    if (a.weight != b.weight) return differs("weights", describe(a.weight), describe(b.weight));
+    if (a.activation != b.activation) {
+        return differs("activations", describe(a.activation), describe(b.activation));
+    }
+    if (a.adaptive_sign != b.adaptive_sign) {
+        const auto text = [](bool adaptive) { return adaptive ? "by calibration" : "fixed"; };
+        return differs("signs", text(a.adaptive_sign), text(b.adaptive_sign));
+    }
+    if (a.block_graph != b.block_graph) {
+        return differs("block graph", a.block_graph, b.block_graph);
+    }
+    if (a.bn_fold != b.bn_fold) return differs("batch-norm folding", a.bn_fold, b.bn_fold);
+    return "";
+}
+
+OpenedRun open_run(const std::string& folder, const std::string& hardware,
+                   const std::string& data_path) {
+    OpenedRun run;
+    run.options = options_of_run(folder);
+    check_deployable(folder, run.options);
+    if (!hardware.empty()) choose_hardware(hardware, run.options);
+    if (!data_path.empty()) run.options.data_path = data_path;
+    run.options.weights.clear();
+    check_names(run.options);
+    run.data = open_data(run.options);
+    check_data(folder, run.data);
+    run.network = build_network(run.options, *run.data.train);
+    run.model = quantize(run.network, recipe_of(run.options));
+    const std::string reason = run.model.not_deployable();
+    check_kind(reason.empty(), ErrorKind::usage, "the run in ", folder,
+               " has no integers to deploy: ", reason);
+    load_quantized(folder + "/model.safetensors", run.model);
+    run.stem = resolve_stem(run.options.stem, run.data.train->image_shape());
+    return run;
+}
+
+}  // namespace gradus

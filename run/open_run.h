@@ -1,0 +1,29 @@
+// open_run -- what ./train left in a folder, as it was in memory when the run ended.
+#pragma once
+
+#include <string>
+
+#include "data/open_dataset.h"
+#include "quant/prepare.h"
+#include "run/options.h"
+
+namespace gradus {
+
+struct OpenedRun {
+    Options options;  // with the hardware asked for
+    DataSplits data;
+    Graph network;  // the float network on the same weights as the model
+    QuantizedModel model;
+    std::string stem;  // the one that "auto" became
+};
+
+// Reads config.toml, run.json and model.safetensors of `folder`. `hardware` and `data_path` replace
+// the run's unless empty. Error(data): no finished run there, or other test images than the run had;
+// Error(usage): nothing to deploy, or hardware on which the run's weights mean something else.
+OpenedRun open_run(const std::string& folder, const std::string& hardware,
+                   const std::string& data_path);
+
+// What keeps a network that was trained for one row from being lowered for the other; "" if nothing.
+std::string row_difference(const Hardware& trained, const Hardware& other);
+
+}  // namespace gradus
