@@ -27,6 +27,7 @@ std::vector<std::optional<RegisterGrid>> register_grids(const QuantizedModel& mo
         if (!bounds[i.output]) continue;
         if (i.quantizer.empty()) {  // pooling, flattening and joining stay on the grid they read
             grids[i.output] = grids.at(i.inputs.at(0));
+            if (grids[i.output]) grids[i.output]->bounds = *bounds[i.output];
             continue;
         }
         const Quantizer* q = quantizer_of(model, model.inference.find(i.quantizer));
