@@ -21,35 +21,6 @@ Tensor codes_of(const Node& node, const Variable& value) {
     return codes_of(q, q.algorithm->grid(q), value.data()).codes;
 }
 
-// The first element that is not bitwise the same, or -1.
-int64_t first_difference(const Tensor& a, const Tensor& b) {
-    if (a.shape() != b.shape() || a.dtype() != b.dtype()) return 0;
-    const size_t width = dtype_bytes(a.dtype());
-    const auto* x = static_cast<const char*>(a.raw());
-    const auto* y = static_cast<const char*>(b.raw());
-    for (int64_t i = 0; i < a.numel(); ++i) {
-        if (std::memcmp(x + i * width, y + i * width, width) != 0) return i;
-    }
-    return -1;
-}
-
-std::string element_text(const Tensor& t, int64_t i) {
-    switch (t.dtype()) {
-        case DType::F32: {
-            char text[40];
-            std::snprintf(text, sizeof text, "%a", t.data<float>()[i]);
-            return text;
-        }
-        case DType::I32:
-            return std::to_string(t.data<int32_t>()[i]);
-        case DType::I8:
-        case DType::U8:
-            return std::to_string(CodeReader(t)[i]);
-        default:
-            return "?";
-    }
-}
-
 // Nodes, not quantizers: those that a concat joins share one.
 int64_t quantized_activations(const Graph& graph) {
     return std::count_if(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
@@ -84,6 +55,34 @@ void compare_instruction(const Instruction& program, const Instruction& simulate
 }
 
 }  // namespace
+
+int64_t first_difference(const Tensor& a, const Tensor& b) {
+    if (a.shape() != b.shape() || a.dtype() != b.dtype()) return 0;
+    const size_t width = dtype_bytes(a.dtype());
+    const auto* x = static_cast<const char*>(a.raw());
+    const auto* y = static_cast<const char*>(b.raw());
+    for (int64_t i = 0; i < a.numel(); ++i) {
+        if (std::memcmp(x + i * width, y + i * width, width) != 0) return i;
+    }
+    return -1;
+}
+
+std::string element_text(const Tensor& t, int64_t i) {
+    switch (t.dtype()) {
+        case DType::F32: {
+            char text[40];
+            std::snprintf(text, sizeof text, "%a", t.data<float>()[i]);
+            return text;
+        }
+        case DType::I32:
+            return std::to_string(t.data<int32_t>()[i]);
+        case DType::I8:
+        case DType::U8:
+            return std::to_string(CodeReader(t)[i]);
+        default:
+            return "?";
+    }
+}
 
 int64_t argmax(const float* logits, int64_t count) {
     return std::max_element(logits, logits + count) - logits;

@@ -58,6 +58,11 @@ class Comparison {
     int64_t logits_different_ = 0;
 };
 
+// The first element that is not bitwise the same, 0 if shape or dtype differ, -1 if nothing does;
+// and an element as text, floats in hexadecimal.
+int64_t first_difference(const Tensor& a, const Tensor& b);
+std::string element_text(const Tensor& t, int64_t i);
+
 // The index of the largest of `count` logits; ties go to the lowest index.
 int64_t argmax(const float* logits, int64_t count);
 

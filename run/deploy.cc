@@ -2,9 +2,11 @@
 
 #include <filesystem>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "integer/lower.h"
+#include "io/golden.h"
 #include "io/program_file.h"
 #include "io/safetensors.h"
 #include "quant/ptq/subgraph.h"
@@ -13,12 +15,15 @@
 #include "run/deploy_report.h"
 #include "run/evaluate.h"
 #include "run/open_run.h"
+#include "run/version.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
 
 namespace gradus {
 
 namespace {
+
+constexpr int64_t kGoldenImages = 4;
 
 class Deployment {
   public:
@@ -27,6 +32,7 @@ class Deployment {
 
   private:
     void measure();
+    void write_golden();
     static void count(Accuracy& accuracy, const Tensor& logits, const Tensor& labels);
     std::vector<std::string> differences() const;
     Result result() const;
@@ -52,7 +58,8 @@ Deployment::Deployment(const DeployOptions& options)
 
 int64_t Deployment::images_wanted() const {
     const int64_t all = run_.data.test->size();
-    return options_.images < 0 ? all : std::min(options_.images, all);
+    if (options_.images >= 0) return std::min(options_.images, all);
+    return options_.golden.empty() ? all : std::min(kGoldenImages, all);
 }
 
 void Deployment::count(Accuracy& accuracy, const Tensor& logits, const Tensor& labels) {
@@ -75,6 +82,25 @@ void Deployment::measure() {
         progress_.count("integers", integer_.images, images_wanted());
     }
     progress_.clear();
+}
+
+void Deployment::write_golden() {
+    LoaderOptions all_at_once = evaluation_loader();
+    all_at_once.batch_size = images_wanted();
+    Loader loader(run_.data.test, all_at_once);
+    loader.start(0);
+    const Options& o = run_.options;
+    save_golden(options_.golden, run_.model, program_, loader.next()->images,
+                {{"model", o.model},
+                 {"stem", run_.stem},
+                 {"algorithms", algorithms_text(o)},
+                 {"weight_bits", std::to_string(o.weight_bits)},
+                 {"activation_bits", std::to_string(o.activation_bits)},
+                 {"dataset", run_.data.test->facts().name},
+                 {"version", version()},
+                 {"commit", version_commit()}});
+    progress_.line(join("golden bundle of ", images_wanted(), " images in ", options_.golden,
+                        "; ./deploy --verify ", options_.golden, " replays it"));
 }
 
 // Only for the run's own hardware is there a program of ./train to compare with.
@@ -146,6 +172,7 @@ int Deployment::run() {
                         algorithms_text(run_.options), " on ", name));
     progress_.line(run_.data.announcement);
     measure();
+    if (!options_.golden.empty()) write_golden();
     const std::vector<std::string> found = differences();
     print(found);
     if (const std::string note = float_range_note(measured_); !note.empty()) progress_.line(note);
@@ -153,6 +180,36 @@ int Deployment::run() {
         progress_.warn("error: simulation and integers differ: " + text);
     }
     return found.empty() ? 0 : 1;
+}
+
+nlohmann::ordered_json layer_json(const GoldenLayer& layer) {
+    return {{"layer", layer.folder},
+            {"op", layer.op},
+            {"replayed", layer.replayed},
+            {"difference", layer.difference}};
+}
+
+// A line a layer; the first that differs ends it.
+int verify(const DeployOptions& options) {
+    const std::vector<GoldenLayer> layers = verify_golden(options.verify);
+    const std::string& difference = layers.back().difference;
+    nlohmann::ordered_json json{{"equal", difference.empty()}, {"layers", nlohmann::json::array()}};
+    for (const GoldenLayer& layer : layers) {
+        json["layers"].push_back(layer_json(layer));
+        if (options.json || !options.layers) continue;
+        std::cout << layer.folder << "  " << layer.op << "  "
+                  << (!layer.difference.empty() ? "differs"
+                      : layer.replayed          ? "equal"
+                                                : "whole; computed in float, not replayed")
+                  << '\n';
+    }
+    if (options.json) std::cout << json.dump(2) << '\n';
+    if (difference.empty()) {
+        if (!options.json) std::cout << options.verify << ": every layer replays\n";
+        return 0;
+    }
+    std::cerr << "error: " << options.verify << " differs: " << difference << '\n';
+    return 1;
 }
 
 }  // namespace
@@ -164,6 +221,8 @@ int run_deploy(const DeployOptions& options) {
     }
     set_thread_count(options.threads > 0 ? options.threads
                                          : static_cast<int>(std::thread::hardware_concurrency()));
+    if (!options.verify.empty()) return verify(options);
+    if (!options.golden.empty()) check_golden_folder(options.golden);
     return Deployment(options).run();
 }
 

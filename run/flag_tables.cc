@@ -227,10 +227,14 @@ std::vector<Flag> deploy_flags(DeployOptions& o) {
         return table.add(names, target, help).used_for(FlagUse::call).on_first_page();
     };
     add("--hardware,--backend", &o.hardware, "target with the run's formats, else the run's own");
-    add("--images", &o.images, "of the test set; else all of them").range(1, 1e15);
+    add("--images", &o.images, "of the test set; else all of them, with --golden 4").range(1, 1e15);
     add("--data-path,--data-dir,--data", &o.data_path, "folder of the data files, else the run's")
         .shown_as("DIR");
     add("--layers", &o.layers, "the table of layers (--no-layers)").used_for(FlagUse::recipe);
+    add("--golden", &o.golden, "write inputs, weights, accumulators and outputs of every layer")
+        .shown_as("DIR");
+    add("--verify", &o.verify, "replay such a bundle from its files alone; takes no RUN")
+        .shown_as("DIR");
     add("--threads", &o.threads, "CPU threads; 0: every core").range(0, 1024);
     add("--json", &o.json, "one JSON object instead of the tables");
     add("-h,--help", &o.help, "this page").used_for(FlagUse::question);

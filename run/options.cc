@@ -215,7 +215,8 @@ const char* const kBenchUsage =
     "       ./bench --fake-quantize [flags]\n";
 const char* const kDeployUsage =
     "Runs what ./train left in integers on the test set and shows every layer's numbers.\n"
-    "usage: ./deploy RUN [flags]          RUN: a run folder, or runs/latest\n";
+    "usage: ./deploy RUN [flags]          RUN: a run folder, or runs/latest\n"
+    "       ./deploy --verify DIR         DIR: what --golden wrote\n";
 const char* const kQuantizerUsage =
     "Runs a quantizer on an array, or without --input shows its staircase and its gradient.\n"
     "usage: ./explain quantizer --algo lsq --bits 4 [--input x.npy] [flags]\n";
@@ -279,7 +280,11 @@ DeployOptions parse_deploy(int argc, const char* const* argv) {
         options.answer = help_text(kDeployUsage, deploy_flags(defaults), false);
     }
     if (!options.answer.empty()) return options;
-    check_kind(!options.run.empty(), ErrorKind::usage,
+    check_kind(options.run.empty() || options.verify.empty(), ErrorKind::usage,
+               "--verify replays a bundle from its files alone; drop ", options.run);
+    check_kind(options.golden.empty() || options.verify.empty(), ErrorKind::usage,
+               "--golden writes a bundle and --verify replays one; drop one of them");
+    check_kind(!options.run.empty() || !options.verify.empty(), ErrorKind::usage,
                "nothing to deploy; name the folder of a run, as runs/latest (see --help)");
     return options;
 }

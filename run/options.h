@@ -122,7 +122,9 @@ struct DeployOptions {
     std::string run;        // the folder; the one argument without a flag
     std::string hardware;   // empty: the run's
     std::string data_path;  // empty: the run's
-    int64_t images = -1;    // below 0: all
+    int64_t images = -1;    // below 0: all, or 4 for a golden bundle
+    std::string golden;     // write a bundle here
+    std::string verify;     // replay the bundle here, instead of a run
     bool layers = true;     // the table of layers
     int threads = 0;        // 0: every core
     bool json = false;

@@ -15,6 +15,7 @@ ELSEWHERE = {"build", "runs", "third_party"}
 LAYERS = [
     ("io/program_file.*", "tensor autograd nn quant integer"),
     ("io/onnx*", "tensor autograd nn quant integer"),
+    ("io/golden*", "tensor autograd nn quant integer"),
     ("io/*", "tensor"),
     ("tensor/*", ""),
     ("autograd/*", "tensor"),

@@ -91,6 +91,10 @@ inline ProcessOutcome run_train(const std::vector<std::string>& arguments, rlim_
     return TrainProcess(arguments, file_limit).wait();
 }
 
+inline ProcessOutcome run_deploy(const std::vector<std::string>& arguments) {
+    return TrainProcess(arguments, 0, "deploy").wait();
+}
+
 inline ProcessOutcome run_explain(const std::vector<std::string>& arguments) {
     return TrainProcess(arguments, 0, "explain").wait();
 }

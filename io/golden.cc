@@ -1,0 +1,286 @@
+#include "io/golden.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include "integer/execute.h"
+#include "integer/register_grids.h"
+#include "integer/rule_constants.h"
+#include "io/atomic_file.h"
+#include "io/golden_files.h"
+#include "io/npy.h"
+#include "io/sha256.h"
+#include "quant/average.h"
+
+namespace gradus {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = GoldenJson;
+
+std::string hex_text(float value) {
+    char text[40];
+    std::snprintf(text, sizeof text, "%a", static_cast<double>(value));
+    return text;
+}
+
+// Node names are letters, digits, dots and dashes; anything else would be no stable file name.
+std::string layer_folder(size_t index, const std::string& name) {
+    char number[16];
+    std::snprintf(number, sizeof number, "%03zu_", index);
+    std::string folder = number + name;
+    for (char& c : folder) {
+        const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-';
+        if (!plain) c = '_';
+    }
+    return folder;
+}
+
+// A folder beside its place until it is complete.
+class NewFolder {
+  public:
+    explicit NewFolder(const std::string& path)
+        : path_(path), temporary_(join(path, ".tmp.", getpid())) {
+        std::error_code error;
+        fs::remove_all(temporary_, error);
+        fs::create_directories(temporary_, error);
+        check(!error, "cannot make the folder ", temporary_, ": ", error.message(),
+              "; choose another folder");
+    }
+    ~NewFolder() {
+        std::error_code ignored;
+        if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+    }
+    NewFolder(const NewFolder&) = delete;
+    NewFolder& operator=(const NewFolder&) = delete;
+
+    std::string file(const std::string& name) const { return temporary_ + "/" + name; }
+
+    void make(const std::string& name) const {
+        std::error_code error;
+        fs::create_directory(file(name), error);
+        check(!error, "cannot make the folder ", file(name), ": ", error.message());
+    }
+
+    // What is at the place moves aside first: it is never half of one and half of the other.
+    void commit() {
+        const std::string aside = join(path_, ".old.", getpid());
+        std::error_code error;
+        if (fs::exists(path_)) fs::rename(path_, aside, error);
+        if (!error) fs::rename(temporary_, path_, error);
+        check(!error, "cannot put the bundle at ", path_, ": ", error.message());
+        temporary_.clear();
+        fs::remove_all(aside, error);
+    }
+
+  private:
+    std::string path_;
+    std::string temporary_;
+};
+
+class GoldenWriter {
+  public:
+    GoldenWriter(const NewFolder& folder, const QuantizedModel& model, const Program& program)
+        : folder_(folder),
+          model_(model),
+          program_(program),
+          grids_(register_grids(model, program)) {}
+
+    Json write(const Tensor& images, const GoldenFacts& facts) {
+        const Tensor logits =
+            execute(program_, images, IntegerKernel::readable, nullptr,
+                    {[&](const Instruction&, const Tensor& sums) { accumulator_ = sums; },
+                     [&](const Instruction& i, const std::vector<Tensor>& inputs,
+                         const Tensor& output) { layers_.push_back(layer(i, inputs, output)); }});
+        Json manifest{{"format", kGoldenFormat}, {"facts", facts}};
+        manifest["program"] = program_json(images);
+        manifest["images"] = file("images", images);
+        manifest["logits"] = file("logits", logits);
+        manifest["layers"] = layers_;
+        return manifest;
+    }
+
+  private:
+    Json file(const std::string& path, const Tensor& tensor) const {
+        const std::string name = path + ".npy";
+        save_npy(folder_.file(name), tensor);
+        return {{"name", name},
+                {"shape", tensor.shape().extents()},
+                {"dtype", dtype_name(tensor.dtype())},
+                {"sha256", sha256_file(folder_.file(name))}};
+    }
+
+    Json program_json(const Tensor& images) const {
+        const Hardware& row = *model_.hardware;
+        return {{"hardware", row.name},
+                {"rules", rules_text(row)},
+                {"standing", row.exact ? "exact" : "nominal"},
+                {"evidence", row.evidence},
+                {"images", images.shape()[0]},
+                {"registers", program_.registers},
+                {"output", program_.output}};
+    }
+
+    Json layer(const Instruction& i, const std::vector<Tensor>& inputs, const Tensor& output) {
+        const std::string folder = layer_folder(layers_.size(), i.name);
+        folder_.make(folder);
+        Json json{{"folder", folder}, {"name", i.name}, {"op", i.op}, {"float", i.is_float}};
+        json["quantizer"] = i.quantizer.empty() ? Json() : Json(i.quantizer);
+        json["rule"] = rule_json(i);
+        json["attributes"] = attributes_json(i);
+        json["inputs"] = Json::array();
+        for (size_t k = 0; k < inputs.size(); ++k) {
+            const std::string name = k == 0 ? "input" : join("input_", k + 1);
+            json["inputs"].push_back({{"register", i.inputs[k]},
+                                      {"grid", grid_json(i.inputs[k])},
+                                      {"file", file(folder + "/" + name, inputs[k])}});
+        }
+        json["weight"] = weight_json(i);
+        json["constants"] = constants_json(i, folder);
+        if (i.op == "add" && !i.is_float) json["elements"] = add_elements();
+        if (i.op == "global_average_pool" && !i.is_float) json["average"] = average_json(i, inputs);
+        json["accumulator"] =
+            accumulator_.defined() ? file(folder + "/accumulator", accumulator_) : Json();
+        accumulator_ = Tensor();
+        json["output"] = {{"register", i.output},
+                          {"grid", grid_json(i.output)},
+                          {"file", file(folder + "/output", output)}};
+        return json;
+    }
+
+    static Json rule_json(const Instruction& i) {
+        if (i.is_float || !i.attributes.has("rule")) return {};
+        if (i.op == "add") return rule_name(rule_of<AddRule>(i));
+        if (i.op == "global_average_pool") return rule_name(rule_of<PoolRule>(i));
+        return rule_name(rule_of<RequantizeRule>(i));
+    }
+
+    // The rule has its name above; its number is ours alone.
+    static Json attributes_json(const Instruction& i) {
+        Json json = Json::object();
+        for (const auto& [name, value] : i.attributes.values()) {
+            if (name != "rule") std::visit([&](const auto& v) { json[name] = v; }, value);
+        }
+        return json;
+    }
+
+    Json grid_json(int reg) const {
+        const auto& grid = grids_.at(reg);
+        if (!grid) return {};
+        return {{"scale", grid->scale},
+                {"scale_hex", hex_text(grid->scale)},
+                {"zero_point", grid->zero_point},
+                {"bits", grid->format.bits},
+                {"signed", grid->format.is_signed},
+                {"low", grid->bounds.lo},
+                {"high", grid->bounds.hi}};
+    }
+
+    Json weight_json(const Instruction& i) const {
+        const Quantizer* q =
+            i.is_float || !i.constants.count("weight") ? nullptr : weight_quantizer(model_, i.name);
+        if (!q) return {};
+        const auto scales = q->algorithm->grid(*q).scale.to_vector<float>();
+        Json hex = Json::array();
+        for (const float scale : scales) hex.push_back(hex_text(scale));
+        return {{"bits", q->format.bits},
+                {"signed", q->format.is_signed},
+                {"scale", scales},
+                {"scale_hex", hex}};
+    }
+
+    Json constants_json(const Instruction& i, const std::string& folder) const {
+        Json json = Json::object();
+        for (const auto& [name, value] : i.constants) {
+            json[name] = file(folder + "/" + constant_file(i, name), value);
+        }
+        return json;
+    }
+
+    // Operands of float operators are constants by position: "input1" would read as an input.
+    static std::string constant_file(const Instruction& i, const std::string& name) {
+        return i.is_float ? "constant_" + name : name;
+    }
+
+    // What stands in ratios.npy and integers.npy of a sum (quant/residual_add.h).
+    static Json add_elements() {
+        return {
+            {"ratios", {"a_ratio", "b_ratio", "y_ratio", "a_offset", "b_offset"}},
+            {"integers",
+             {"a_zero_point", "b_zero_point", "y_zero_point", "a_q31", "a_exponent", "b_q31",
+              "b_exponent", "y_q31", "y_exponent", "a_integer", "b_integer", "shift", "offset"}}};
+    }
+
+    // The constants that the rule makes of the scale and the number of pixels.
+    static Json average_json(const Instruction& i, const std::vector<Tensor>& inputs) {
+        const Shape& x = inputs[0].shape();
+        const auto count = static_cast<int32_t>(x[1] * x[2]);
+        const float scale = i.constants.at("scale").data<float>()[0];
+        const AverageConstants k = average_constants(rule_of<PoolRule>(i), scale, count);
+        return {{"count", count},
+                {"multiplier", k.multiplier},
+                {"multiplier_hex", hex_text(k.multiplier)},
+                {"q31", k.q31.value},
+                {"exponent", k.q31.exponent},
+                {"integer", k.integer},
+                {"shift", k.shift}};
+    }
+
+    const NewFolder& folder_;
+    const QuantizedModel& model_;
+    const Program& program_;
+    const std::vector<std::optional<RegisterGrid>> grids_;
+    Tensor accumulator_;  // of the instruction in hand
+    Json layers_ = Json::array();
+};
+
+std::string without_slash(std::string folder) {
+    while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
+    return folder;
+}
+
+// The files of an earlier bundle; empty if its manifest cannot be read.
+std::set<std::string> files_of_bundle(const std::string& folder) {
+    const Json manifest = read_golden_manifest(folder);
+    if (manifest.is_null()) return {};
+    std::set<std::string> names{kGoldenManifest, kGoldenSums};
+    try {
+        for_each_golden_file(manifest, [&](const Json& e) { names.insert(e.at("name")); });
+    } catch (const nlohmann::json::exception&) {
+        return {};
+    }
+    return names;
+}
+
+}  // namespace
+
+void check_golden_folder(const std::string& folder) {
+    std::error_code ignored;
+    if (!fs::exists(folder, ignored)) return;
+    check_kind(fs::is_directory(folder, ignored) && !fs::is_symlink(without_slash(folder), ignored),
+               ErrorKind::usage, folder, " is no folder of its own; name another one");
+    const std::set<std::string> known = files_of_bundle(folder);
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+        const std::string name = entry.path().lexically_relative(folder).string();
+        check_kind(entry.is_directory() ? !known.empty() : known.count(name) > 0, ErrorKind::usage,
+                   folder, " holds ", name, ", which is no part of a golden bundle; name a new or ",
+                   "empty folder");
+    }
+}
+
+void save_golden(const std::string& folder, const QuantizedModel& model, const Program& program,
+                 const Tensor& images, const GoldenFacts& facts) {
+    check_golden_folder(folder);
+    NewFolder place(without_slash(folder));
+    const Json manifest = GoldenWriter(place, model, program).write(images, facts);
+    const std::string text = manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+    write_file_atomically(place.file(kGoldenManifest), text);
+    write_file_atomically(place.file(kGoldenSums), golden_sums(manifest, text));
+    place.commit();
+}
+
+}  // namespace gradus

@@ -1,0 +1,50 @@
+// golden -- a bundle of what every layer of a Program reads and gives, for those who build kernels
+// and chips: plain .npy files that can be replayed without Gradus.
+//
+//   manifest.json            what the files mean: program, layers, rules, grids, hashes
+//   SHA256SUMS               every file and the manifest; `sha256sum -c` reads it
+//   images.npy, logits.npy   [N, H, W, C] as normalised floats, [N, classes]
+//   003_layer1.0.conv1/      a folder for each instruction, in program order
+//     input.npy              what it reads, N H W C; a second operand is input_2.npy
+//     weight.npy             O KH KW I; bias.npy, multiplier.npy, ...: the constants of its rule
+//     accumulator.npy        int32, where it has accumulators (integer/execute.h)
+//     output.npy             N H W C
+//
+// A bundle appears whole or not at all. It is bound to its rules by their names (quant/requantize.h,
+// quant/residual_add.h, quant/average.h), so a bundle outlives the order of an enumeration.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "integer/program.h"
+#include "quant/prepare.h"
+
+namespace gradus {
+
+// Facts of the network and of the program that wrote the bundle: entries of the manifest.
+using GoldenFacts = std::map<std::string, std::string>;
+
+// Error(usage) if `folder` holds anything that is no part of an earlier bundle.
+void check_golden_folder(const std::string& folder);
+
+// Runs the Program on images [N, H, W, C] by the readable kernel and writes the bundle; an earlier
+// one is replaced.
+void save_golden(const std::string& folder, const QuantizedModel& model, const Program& program,
+                 const Tensor& images, const GoldenFacts& facts);
+
+// One layer, replayed from its files.
+struct GoldenLayer {
+    std::string folder;  // "003_layer1.0.conv1"
+    std::string op;
+    bool replayed = false;   // layers that compute in float are not: their bits are the machine's
+    std::string difference;  // the first element that differs; "" if none does
+};
+
+// Reads a bundle and replays it layer by layer with the readable kernel: accumulators, outputs, and
+// that each input is what the layer before gave. Ends behind the first layer that differs.
+// Error(data), naming the file: missing, damaged, or not what the manifest says.
+std::vector<GoldenLayer> verify_golden(const std::string& folder);
+
+}  // namespace gradus

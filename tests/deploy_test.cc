@@ -1,0 +1,216 @@
+// ./deploy as a process: on a finished run, on other hardware, on damage, and golden bundles.
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "io/program_file.h"
+#include "io/safetensors.h"
+#include "run/result.h"
+#include "tests/golden_bundle.h"
+#include "tests/train_process.h"
+
+using namespace gradus;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Arguments = std::vector<std::string>;
+using nlohmann::json;
+
+// Runs of two float and two quantized steps, made once.
+class Runs {
+  public:
+    Runs() { write_tiny_data(data_); }
+
+    const std::string& data() const { return data_path_; }
+
+    // The folder of a run with these flags; its name is theirs.
+    std::string folder(const Arguments& flags) {
+        std::string name = "run";
+        for (const std::string& flag : flags) name += flag[0] == '/' ? "" : flag;
+        const std::string path = runs_.path(name);
+        if (fs::exists(path)) return path;
+        Arguments all{"--dataset",   "mnist", "--data-path",    data_path_, "--batch-size", "16",
+                      "--max-steps", "2",     "--lr",           "0.001",    "--float-lr",   "0.01",
+                      "--epochs",    "1",     "--float-epochs", "1",        "--seed",       "5",
+                      "--stem",      "half",  "--threads",      "1",        "--output",     path};
+        all.insert(all.end(), flags.begin(), flags.end());
+        const ProcessOutcome end = run_train(all);
+        BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+        return path;
+    }
+
+  private:
+    TemporaryFolder data_, runs_;
+    std::string data_path_ = data_.path("");
+};
+
+Runs& runs() {
+    static Runs all;
+    return all;
+}
+
+std::string run_on(const std::string& hardware) {
+    return runs().folder({"--hardware", hardware});
+}
+
+// What ./deploy needs of a run.
+std::string copy_of(const std::string& run, const TemporaryFolder& folder) {
+    for (const char* name :
+         {"config.toml", "run.json", "model.safetensors", "program.safetensors"}) {
+        fs::copy_file(run + "/" + name, folder.path(name), fs::copy_options::overwrite_existing);
+    }
+    return folder.path("");
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+// Ends with this code and one line of error that has the part.
+bool fails(const Arguments& arguments, int code, const std::string& part) {
+    const ProcessOutcome end = run_deploy(arguments);
+    const bool ok = end.code == code && end.out.empty() && contains(end.err, "error: ") &&
+                    contains(end.err, part) &&
+                    std::count(end.err.begin(), end.err.end(), '\n') == 1;
+    if (!ok) std::cerr << "code " << end.code << ": " << end.out << end.err << '\n';
+    return ok;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(deploy)
+
+BOOST_AUTO_TEST_CASE(a_run_is_what_it_was_when_it_ended) {
+    for (const char* hardware : {"tflite", "academic"}) {
+        const std::string run = run_on(hardware);
+        const Result result = read_result(run + "/result.json");
+        const ProcessOutcome end = run_deploy({run, "--json"});
+        BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+        const json found = json::parse(end.out);
+        BOOST_TEST(found.at("simulated_top1").get<double>() == *result.simulated_top1);
+        BOOST_TEST(found.at("integer_top1").get<double>() == *result.integer_top1);
+        BOOST_TEST(found.at("codes_compared").get<int64_t>() == *result.codes_compared);
+        BOOST_TEST(found.at("codes_different") == 0);
+        BOOST_TEST(found.at("predictions_compared") == 30);
+        BOOST_TEST(found.at("weights_sha256").get<std::string>() == *result.weights_sha256);
+        BOOST_TEST(found.at("differences").empty());
+        const Program program = load_program(run + "/program.safetensors");
+        BOOST_REQUIRE(found.at("layers").size() == program.instructions.size());
+        int64_t codes = 0;
+        for (size_t i = 0; i < program.instructions.size(); ++i) {
+            const json& layer = found.at("layers")[i];
+            BOOST_TEST(layer.at("layer").get<std::string>() == program.instructions[i].name);
+            if (!layer.at("codes_different").is_null()) codes += layer.at("codes").get<int64_t>();
+        }
+        BOOST_TEST(codes == *result.codes_compared);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_tables_are_printed) {
+    const ProcessOutcome end = run_deploy({run_on("tflite"), "--images", "7"});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    for (const char* part : {"layer3.1.conv2", "SQNR", "accumulators", "0 of 7",
+                             "size of the weights", "rules: R2, add tflite"}) {
+        BOOST_TEST(contains(end.out, part), part);
+    }
+    const ProcessOutcome brief = run_deploy({run_on("tflite"), "--images", "7", "--no-layers"});
+    BOOST_TEST(brief.code == 0);
+    BOOST_TEST(!contains(brief.out, "layer3.1.conv2"));
+    BOOST_TEST(contains(brief.out, "0 of 7"));
+}
+
+BOOST_AUTO_TEST_CASE(hardware_that_agrees_is_taken_and_any_other_refused) {
+    const std::string run = run_on("tflite");
+    for (const char* other : {"tflite-single", "xnnpack"}) {
+        const ProcessOutcome end = run_deploy({run, "--hardware", other, "--json"});
+        BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+        const json found = json::parse(end.out);
+        BOOST_TEST(found.at("hardware").get<std::string>() == other);
+        BOOST_TEST(found.at("codes_different") == 0);
+    }
+    BOOST_TEST(fails({run, "--hardware", "qnnpack"}, 2, "weights s8 symmetric"));
+    BOOST_TEST(fails({run, "--hardware", "fbgemm"}, 2, "weights s8 symmetric"));
+    BOOST_TEST(fails({run, "--hardware", "onnxruntime"}, 2, "activations s8 asymmetric"));
+    BOOST_TEST(fails({run, "--hardware", "toaster"}, 2, "toaster"));
+}
+
+BOOST_AUTO_TEST_CASE(textbook_simulation_differs_and_is_no_error) {
+    const std::string run = runs().folder({"--simulate", "qdq"});
+    const ProcessOutcome end = run_deploy({run, "--json"});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    const json found = json::parse(end.out);
+    const Result result = read_result(run + "/result.json");
+    BOOST_TEST(found.at("codes_different").get<int64_t>() > 0);
+    BOOST_TEST(found.at("codes_different").get<int64_t>() == *result.codes_different);
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_differs_ends_with_1) {
+    const TemporaryFolder folder;
+    const std::string run = copy_of(run_on("tflite"), folder);
+    Program program = load_program(run + "program.safetensors");
+    for (Instruction& i : program.instructions) {
+        if (i.name == "layer2.0.conv1") i.constants.at("bias").data<int32_t>()[3] += 1;
+    }
+    save_program(run + "program.safetensors", program);
+    const ProcessOutcome end = run_deploy({run, "--images", "2"});
+    BOOST_TEST(end.code == 1);
+    BOOST_TEST(contains(end.err, "layer2.0.conv1: bias[3] is "), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_deployed_is_one_line) {
+    const TemporaryFolder folder;
+    BOOST_TEST(fails({}, 2, "name the folder of a run"));
+    BOOST_TEST(fails({folder.path("nothing")}, 3, "no config.toml"));
+    BOOST_TEST(fails({"a", "b"}, 2, "unexpected argument 'b'"));
+    BOOST_TEST(fails({"a", "--golden", "g", "--verify", "g"}, 2, "--verify"));
+    const std::string run = copy_of(run_on("tflite"), folder);
+
+    const TemporaryFolder other;
+    write_tiny_data(other);
+    other.file("t10k-labels-idx1-ubyte", idx_file(30, 0, 8));
+    BOOST_TEST(fails({run, "--data-path", other.path("")}, 3, "other test images"));
+    BOOST_TEST(fails({run, "--data-path", folder.path("nothing")}, 3, "nothing"));
+
+    std::string bytes = read_bytes(run + "model.safetensors");
+    folder.file("model.safetensors", bytes.substr(0, bytes.size() - 1));
+    BOOST_TEST(fails({run}, 3, "model.safetensors"));
+    fs::remove(run + "model.safetensors");
+    BOOST_TEST(fails({run}, 3, "is not finished"));
+    folder.file("run.json", "{}");
+    BOOST_TEST(fails({run_on("tflite"), "--golden", run}, 2, "holds "));
+    folder.file("config.toml", "algo = \"none\"\n");
+    BOOST_TEST(fails({run}, 2, "--algo none"));
+}
+
+BOOST_AUTO_TEST_CASE(a_golden_bundle_goes_round) {
+    const TemporaryFolder folder;
+    const std::string bundle = folder.path("golden");
+    const ProcessOutcome end = run_deploy({run_on("tflite"), "--golden", bundle, "--no-layers"});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    const json manifest = json::parse(read_bytes(bundle + "/manifest.json"));
+    BOOST_TEST(manifest.at("program").at("images") == 4);
+    BOOST_TEST(manifest.at("program").at("hardware") == "tflite");
+    BOOST_TEST(manifest.at("program").at("standing") == "exact");
+    BOOST_TEST(manifest.at("facts").at("model") == "resnet18");
+    BOOST_TEST(manifest.at("facts").at("version").get<std::string>() != "");
+
+    const ProcessOutcome whole = run_deploy({"--verify", bundle});
+    BOOST_TEST(whole.code == 0);
+    BOOST_TEST(contains(whole.out, "layer1.0.conv1  conv2d  equal"), whole.out);
+    BOOST_TEST(contains(whole.out, "every layer replays"));
+    BOOST_TEST(json::parse(run_deploy({"--verify", bundle, "--json"}).out).at("equal") == true);
+
+    const std::string file = bundle + "/001_conv1/output.npy";
+    std::string bytes = read_bytes(file);
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    write_bytes(file, bytes);
+    BOOST_TEST(fails({"--verify", bundle}, 3, "001_conv1/output.npy"));
+    sign_again(bundle);
+    const ProcessOutcome differs = run_deploy({"--verify", bundle});
+    BOOST_TEST(differs.code == 1);
+    BOOST_TEST(contains(differs.err, "001_conv1/output.npy[3, 3, 3, 63] is "), differs.err);
+    fs::remove(file);
+    BOOST_TEST(fails({"--verify", bundle}, 3, "001_conv1/output.npy"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,261 @@
+// golden -- a bundle comes back equal, can be computed by others, and shows every kind of damage.
+#include "io/golden.h"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+#include "integer/lower.h"
+#include "io/npy.h"
+#include "tests/compare.h"
+#include "tests/golden_bundle.h"
+#include "tests/small_network.h"
+
+using namespace gradus;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const QuantizedModel& model_on(const std::string& hardware) {
+    static std::map<std::string, QuantizedModel> models;
+    if (!models.count(hardware)) models[hardware] = small_quantized(hardware, Simulate::exact);
+    return models.at(hardware);
+}
+
+void save(const std::string& folder, const std::string& hardware, int64_t images = 1) {
+    const QuantizedModel& model = model_on(hardware);
+    save_golden(folder, model, lower(model), small_images(images), {{"model", "small"}});
+}
+
+// A bundle of one image that the tests of damage copy.
+const std::string& sound_bundle() {
+    static const TemporaryFolder folder;
+    static const std::string path = folder.path("bundle");
+    if (!fs::exists(path)) save(path, "onnxruntime");
+    return path;
+}
+
+std::string copy_of_bundle(const TemporaryFolder& folder) {
+    const std::string path = folder.path("copy");
+    fs::remove_all(path);
+    fs::copy(sound_bundle(), path, fs::copy_options::recursive);
+    return path;
+}
+
+std::vector<std::string> files_in(const std::string& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+        if (entry.is_regular_file()) names.push_back(entry.path().lexically_relative(folder));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+// What verify says first of a bundle in which one element of a file grew by one.
+std::string after_increment(const std::string& name, int64_t element) {
+    const TemporaryFolder folder;
+    const std::string path = copy_of_bundle(folder);
+    const Tensor tensor = load_npy(path + "/" + name);
+    std::string bytes = read_bytes(path + "/" + name);
+    const size_t at = bytes.size() - tensor.bytes() + element * dtype_bytes(tensor.dtype());
+    bytes[at] = static_cast<char>(bytes[at] + 1);
+    write_bytes(path + "/" + name, bytes);
+    sign_again(path);
+    return verify_golden(path).back().difference;
+}
+
+bool is_prefix(const std::string& start, const std::string& text) {
+    return text.rfind(start, 0) == 0;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(golden)
+
+BOOST_AUTO_TEST_CASE(a_bundle_replays_on_every_row) {
+    for (const Hardware& row : hardware_table()) {
+        const TemporaryFolder folder;
+        save(folder.path("g"), row.name, 2);
+        const auto layers = verify_golden(folder.path("g"));
+        size_t replayed = 0;
+        for (const GoldenLayer& layer : layers) {
+            BOOST_TEST(layer.difference == "", row.name);
+            replayed += layer.replayed;
+        }
+        const size_t instructions = lower(model_on(row.name)).instructions.size();
+        BOOST_TEST(layers.size() == instructions + 1, row.name);  // and the logits
+        BOOST_TEST(replayed >= 8u, row.name);
+        if (row.integer_throughout()) BOOST_TEST(replayed == layers.size(), row.name);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(the_files_have_their_names_shapes_and_types) {
+    const std::string& b = sound_bundle();
+    for (const char* name :
+         {"images.npy", "logits.npy", "manifest.json", "SHA256SUMS", "001_conv1/input.npy",
+          "001_conv1/weight.npy", "001_conv1/bias.npy", "001_conv1/multiplier.npy",
+          "001_conv1/accumulator.npy", "001_conv1/output.npy", "002_maxpool/output.npy",
+          "005_block1.add/input_2.npy", "005_block1.add/ratios.npy"}) {
+        BOOST_TEST(fs::exists(b + "/" + name), name);
+    }
+    BOOST_TEST(load_npy(b + "/001_conv1/weight.npy").shape() == Shape({8, 3, 3, 1}));
+    BOOST_TEST(load_npy(b + "/001_conv1/output.npy").shape() == Shape({1, 12, 12, 8}));
+    BOOST_TEST((load_npy(b + "/001_conv1/accumulator.npy").dtype() == DType::I32));
+    BOOST_TEST(same_bits(load_npy(b + "/images.npy"), small_images(1)));
+    BOOST_TEST(!fs::exists(b + "/002_maxpool/accumulator.npy"));
+}
+
+// From the files and the manifest, by the formula in quant/requantize.h and nothing of ours.
+BOOST_AUTO_TEST_CASE(others_can_compute_a_layer) {
+    const std::string layer = sound_bundle() + "/001_conv1/";
+    const GoldenJson json = read_golden_manifest(sound_bundle()).at("layers").at(1);
+    const auto x = load_npy(layer + "input.npy").to_vector<uint8_t>();
+    const auto w = load_npy(layer + "weight.npy").to_vector<int8_t>();
+    const auto bias = load_npy(layer + "bias.npy").to_vector<int32_t>();
+    const auto m = load_npy(layer + "multiplier.npy").to_vector<float>();
+    const auto acc = load_npy(layer + "accumulator.npy").to_vector<int32_t>();
+    const auto y = load_npy(layer + "output.npy").to_vector<uint8_t>();
+    BOOST_TEST(json.at("rule") == "R1");
+    const auto& a = json.at("attributes");
+    BOOST_TEST(a.at("stride") == GoldenJson({1, 1}));
+    BOOST_TEST(a.at("pad") == GoldenJson({1, 1, 1, 1}));
+    const int zx = a.at("input_zero_point"), zy = a.at("zero_point");
+    int wrong = 0;
+    for (int h = 0; h < 12; ++h) {
+        for (int v = 0; v < 12; ++v) {
+            for (int o = 0; o < 8; ++o) {
+                int32_t sum = bias[o];
+                for (int k = 0; k < 9; ++k) {
+                    const int ih = h - 1 + k / 3, iv = v - 1 + k % 3;
+                    if (ih < 0 || ih > 11 || iv < 0 || iv > 11) continue;
+                    sum += (x[ih * 12 + iv] - zx) * w[o * 9 + k];
+                }
+                const int e = (h * 12 + v) * 8 + o;
+                const double code = std::nearbyint(static_cast<float>(sum) * m[o]) + zy;
+                const double clamped =
+                    std::min(std::max(code, a.at("lo").get<double>()), a.at("hi").get<double>());
+                wrong += sum != acc[e] || clamped != y[e];
+            }
+        }
+    }
+    BOOST_TEST(wrong == 0);
+}
+
+BOOST_AUTO_TEST_CASE(scales_are_written_as_hexadecimal_floats_too) {
+    int seen = 0;
+    const GoldenJson manifest = read_golden_manifest(sound_bundle());
+    for (const GoldenJson& layer : manifest.at("layers")) {
+        for (const GoldenJson* grid : {&layer.at("output").at("grid"), &layer.at("weight")}) {
+            if (grid->is_null()) continue;
+            const GoldenJson scale = grid->at("scale"), hex = grid->at("scale_hex");
+            for (size_t i = 0; i < (scale.is_array() ? scale.size() : 1); ++i) {
+                const float value = scale.is_array() ? scale[i] : scale;
+                const std::string text = scale.is_array() ? hex[i] : hex;
+                BOOST_TEST(std::strtof(text.c_str(), nullptr) == value);
+                ++seen;
+            }
+        }
+    }
+    BOOST_TEST(seen > 60);
+}
+
+BOOST_AUTO_TEST_CASE(a_flipped_bit_in_any_file_is_found) {
+    const TemporaryFolder folder;
+    const std::string path = copy_of_bundle(folder);
+    const auto names = files_in(path);
+    BOOST_TEST(names.size() > 60u);
+    for (const std::string& name : names) {
+        const std::string sound = read_bytes(path + "/" + name);
+        for (const size_t at : {size_t{0}, sound.size() / 2, sound.size() - 1}) {
+            std::string damaged = sound;
+            damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at % 8)));
+            write_bytes(path + "/" + name, damaged);
+            const std::string file = fs::path(name).filename();
+            BOOST_TEST(throws(ErrorKind::data, {path, file}, [&] { verify_golden(path); }),
+                       name << " at " << at);
+        }
+        write_bytes(path + "/" + name, sound);
+    }
+    BOOST_TEST(verify_golden(path).back().difference == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_or_shortened_file_is_named) {
+    const TemporaryFolder folder;
+    for (const char* name : {"manifest.json", "SHA256SUMS", "images.npy",
+                             "003_block1.conv1/bias.npy", "003_block1.conv1/output.npy"}) {
+        const std::string path = copy_of_bundle(folder);
+        const std::string sound = read_bytes(path + "/" + name);
+        write_bytes(path + "/" + name, sound.substr(0, sound.size() - 1));
+        BOOST_TEST(throws(ErrorKind::data, {name}, [&] { verify_golden(path); }), name);
+        fs::remove(path + "/" + name);
+        BOOST_TEST(throws(ErrorKind::data, {name}, [&] { verify_golden(path); }), name);
+    }
+    BOOST_TEST(
+        throws(ErrorKind::data, {"manifest.json"}, [&] { verify_golden(folder.path("nothing")); }));
+}
+
+// Hashes are right again: only replaying can tell.
+BOOST_AUTO_TEST_CASE(what_was_changed_and_signed_again_differs_in_its_element) {
+    BOOST_TEST(is_prefix("003_block1.conv1/output.npy[0, 0, 1, 2] is ",
+                         after_increment("003_block1.conv1/output.npy", 10)));
+    BOOST_TEST(is_prefix("003_block1.conv1/accumulator.npy[0, 0, 1, 2] is ",
+                         after_increment("003_block1.conv1/accumulator.npy", 10)));
+    BOOST_TEST(is_prefix("003_block1.conv1/accumulator.npy[0, 0, 0, 5] is ",
+                         after_increment("003_block1.conv1/bias.npy", 5)));
+    BOOST_TEST(is_prefix("003_block1.conv1/accumulator.npy[0, ",
+                         after_increment("003_block1.conv1/weight.npy", 300)));
+    BOOST_TEST(is_prefix("003_block1.conv1/input.npy[0, 0, 0, 7] is ",
+                         after_increment("003_block1.conv1/input.npy", 7)));
+    BOOST_TEST(is_prefix("000_input.quantizer/input.npy[0, 0, 3, 0] is ",
+                         after_increment("images.npy", 3)));
+    BOOST_TEST(is_prefix("logits.npy[0, 4] is ", after_increment("logits.npy", 4)));
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_together_is_no_crash) {
+    const TemporaryFolder folder;
+    const auto refused = [&](const std::string& name, const Tensor& tensor, const char* part) {
+        const std::string path = copy_of_bundle(folder);
+        save_npy(path + "/" + name, tensor);
+        sign_again(path);
+        const bool by_manifest = throws(ErrorKind::data, {name, "not what the manifest says"},
+                                        [&] { verify_golden(path); });
+        rewrite_manifest(path, [&](GoldenJson& entry, const std::string& file) {
+            if (file != name) return;
+            entry["shape"] = tensor.shape().extents();
+            entry["dtype"] = dtype_name(tensor.dtype());
+        });
+        return by_manifest && throws(ErrorKind::data, {part}, [&] { verify_golden(path); });
+    };
+    const std::string layer = "003_block1.conv1/";
+    BOOST_TEST(refused(layer + "bias.npy", Tensor::zeros({3}, DType::I32), "one number for each"));
+    BOOST_TEST(refused(layer + "bias.npy", Tensor::zeros({8}), "asked for"));
+    BOOST_TEST(refused(layer + "multiplier.npy", Tensor::zeros({2}), "one number for each"));
+    BOOST_TEST(
+        refused(layer + "weight.npy", Tensor::zeros({8, 3, 3, 2}, DType::I8), "block1.conv1"));
+    BOOST_TEST(refused(layer + "weight.npy", Tensor::zeros({8, 3}, DType::I8), "another rank"));
+    BOOST_TEST(refused("005_block1.add/integers.npy", Tensor::zeros({2}, DType::I32), "integers"));
+}
+
+BOOST_AUTO_TEST_CASE(only_a_bundle_is_replaced) {
+    const TemporaryFolder folder;
+    const std::string path = folder.path("g");
+    fs::create_directory(path);
+    save(path, "onnxruntime", 2);  // an empty folder will do
+    save(path + "/", "tflite", 1);
+    BOOST_TEST(load_npy(path + "/images.npy").shape()[0] == 1);
+    BOOST_TEST(verify_golden(path).back().difference == "");
+    BOOST_TEST(folder.names() == std::vector<std::string>{"g"}, boost::test_tools::per_element());
+
+    write_bytes(path + "/notes.txt", "mine");
+    BOOST_TEST(throws(ErrorKind::usage, {"notes.txt"}, [&] { save(path, "onnxruntime"); }));
+    BOOST_TEST(verify_golden(path).back().difference == "");
+    fs::create_directory(folder.path("other"));
+    folder.file("other/thesis.tex", "text");
+    BOOST_TEST(
+        throws(ErrorKind::usage, {"thesis.tex"}, [&] { save(folder.path("other"), "tflite"); }));
+    BOOST_TEST(throws(ErrorKind::usage, {"no folder"},
+                      [&] { save(folder.file("file", "text"), "tflite"); }));
+    BOOST_TEST(read_bytes(folder.path("other/thesis.tex")) == "text");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
