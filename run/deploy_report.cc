@@ -109,8 +109,8 @@ std::string float_range_note(const Measurement& measured) {
     }
     if (!worst) return "";
     return join("note: accumulators may exceed 2^24, beyond which a float rounds them, in ", layers,
-                " layers; the furthest is ", count_text(worst->bound), " in channel ",
-                worst->channel, " of ", worst->layer);
+                layers == 1 ? " layer" : " layers", "; the furthest is ", count_text(worst->bound),
+                " in channel ", worst->channel, " of ", worst->layer);
 }
 
 std::string deploy_json(const Measurement& measured, const Result& result, const FinalFacts& final,

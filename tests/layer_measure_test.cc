@@ -214,6 +214,25 @@ BOOST_AUTO_TEST_CASE(the_table_has_a_line_for_each_instruction) {
     BOOST_TEST(float_range_note(measured) == "");  // small sums
 }
 
+// A bias that grows until the layer's bound has passed 2^24.
+BOOST_AUTO_TEST_CASE(what_a_float_may_round_is_noted_with_its_layer) {
+    Measured m("onnxruntime");
+    const int beta = m.model.inference.find("block1.bn1.bias");
+    BOOST_REQUIRE(beta >= 0);
+    float& bias = m.model.inference.node(beta).parameter->value.data<float>()[3];
+    const auto bound = [&] {
+        m.program = lower(m.model);
+        for (const AccumulatorBound& b : accumulator_bounds(m.program)) {
+            if (b.layer == "block1.conv1") return b.bound;
+        }
+        return int64_t{0};
+    };
+    for (bias = 100; bound() <= kExactInFloat;) bias *= 2;
+    const std::string note = float_range_note(m.on({1}));
+    BOOST_TEST(note.find("in 1 layer;") != std::string::npos, note);
+    BOOST_TEST(note.find("in channel 3 of block1.conv1") != std::string::npos, note);
+}
+
 BOOST_AUTO_TEST_CASE(rows_agree_or_say_in_what_they_do_not) {
     const auto between = [](const char* a, const char* b) {
         return row_difference(find_hardware(a), find_hardware(b));
