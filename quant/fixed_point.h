@@ -53,13 +53,18 @@ inline Q31 q31_of(double m) {
     return {static_cast<int32_t>(value), exponent};
 }
 
-// a m with two roundings: up after the product, away from zero after the shift.
-HOST_DEVICE inline int32_t multiply_double_rounding(int32_t a, Q31 m) {
+// a m with two roundings: up after the product, away from zero after the shift to the right.
+HOST_DEVICE inline int right_shift(Q31 m) {
+    return m.exponent > 0 ? 0 : -m.exponent;
+}
+HOST_DEVICE inline int32_t rounded_product(int32_t a, Q31 m) {
     const int left = m.exponent > 0 ? m.exponent : 0;
-    const int right = m.exponent > 0 ? 0 : -m.exponent;
     const int32_t shifted = left > 31 ? saturate_int32(static_cast<int64_t>(a) << 31)
                                       : saturate_int32(static_cast<int64_t>(a) << left);
-    return static_cast<int32_t>(shift_half_away(doubling_high_product(shifted, m.value), right));
+    return doubling_high_product(shifted, m.value);
+}
+HOST_DEVICE inline int32_t multiply_double_rounding(int32_t a, Q31 m) {
+    return static_cast<int32_t>(shift_half_away(rounded_product(a, m), right_shift(m)));
 }
 
 // a m with one rounding, ties up.

@@ -83,20 +83,45 @@ struct RequantizeConstants {
     int32_t offset = 0;   // R8: min, in accumulators
 };
 
+// What a rule rounds last; quant/rule_steps.h shows it.
+HOST_DEVICE inline float r1_value(int32_t acc, float m) {
+    return static_cast<float>(acc) * m;
+}
+HOST_DEVICE inline float biased(int32_t acc, float bias) {
+    return static_cast<float>(acc) + bias;
+}
+HOST_DEVICE inline float r1c_value(int32_t acc, float m, float bias, int32_t z) {
+    return biased(acc, bias) * m + static_cast<float>(z);
+}
+HOST_DEVICE inline float r1f_value(int32_t acc, float m, float bias) {
+    return biased(acc, bias) * m;
+}
+HOST_DEVICE inline float r9_value(int32_t acc, float m, float bias) {
+    return static_cast<float>(acc) * m + bias;
+}
+// Over 2^31.
+HOST_DEVICE inline int64_t r8_product(int32_t acc, int64_t recip, int32_t min) {
+    int64_t above = static_cast<int64_t>(acc) - min;
+    // A gain above 1 saturates long before the product leaves 64 bits.
+    if (recip > INT32_MAX) above = clamp_integer(above, -(1 << 23), 1 << 23);
+    return above * recip;
+}
+HOST_DEVICE inline int64_t r8_level(int32_t acc, int64_t recip, int32_t min) {
+    return shift_half_up(r8_product(acc, recip, min), 31);
+}
+
 HOST_DEVICE inline int32_t r1_requantize(int32_t acc, float m, int32_t z, int32_t lo, int32_t hi) {
-    return clamp_code(round_half_even(static_cast<float>(acc) * m) + static_cast<float>(z), lo, hi);
+    return clamp_code(round_half_even(r1_value(acc, m)) + static_cast<float>(z), lo, hi);
 }
 
 HOST_DEVICE inline int32_t r1c_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
                                           int32_t hi) {
-    const float sum = static_cast<float>(acc) + bias;
-    return clamp_code(round_half_even(sum * m + static_cast<float>(z)), lo, hi);
+    return clamp_code(round_half_even(r1c_value(acc, m, bias, z)), lo, hi);
 }
 
 HOST_DEVICE inline int32_t r1f_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
                                           int32_t hi) {
-    const float sum = static_cast<float>(acc) + bias;
-    return clamp_code(round_half_even(sum * m) + static_cast<float>(z), lo, hi);
+    return clamp_code(round_half_even(r1f_value(acc, m, bias)) + static_cast<float>(z), lo, hi);
 }
 
 HOST_DEVICE inline int32_t r2_requantize(int32_t acc, Q31 m, int32_t z, int32_t lo, int32_t hi) {
@@ -116,17 +141,13 @@ HOST_DEVICE inline int32_t r5_requantize(int64_t acc, int32_t k, int32_t z, int3
 
 HOST_DEVICE inline int32_t r8_requantize(int32_t acc, int64_t recip, int32_t min, int32_t qmin,
                                          int32_t qmax, int32_t lo, int32_t hi) {
-    int64_t above = static_cast<int64_t>(acc) - min;
-    // A gain above 1 saturates long before the product leaves 64 bits.
-    if (recip > INT32_MAX) above = clamp_integer(above, -(1 << 23), 1 << 23);
-    const int64_t level = (above * recip + (int64_t{1} << 30)) >> 31;
+    const int64_t level = r8_level(acc, recip, min);
     return clamp_integer(int64_t{qmin} + clamp_integer(level, 0, qmax - qmin), lo, hi);
 }
 
 HOST_DEVICE inline int32_t r9_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
                                          int32_t hi) {
-    const float v = static_cast<float>(acc) * m + bias;
-    return clamp_code(round_half_even(v) + static_cast<float>(z), lo, hi);
+    return clamp_code(round_half_even(r9_value(acc, m, bias)) + static_cast<float>(z), lo, hi);
 }
 
 // The 19 high bits of a float: sign, exponent, 10 bits of mantissa; the rest is cut off.

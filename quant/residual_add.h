@@ -65,58 +65,98 @@ std::string add_refusal(AddRule rule, const CodeGrid& a, const CodeGrid& b, cons
 
 namespace add_rules {
 
+// Terms and sums, up to what is rounded last; quant/rule_steps.h shows them.
+HOST_DEVICE inline float onnxruntime_inner(int32_t b, const AddConstants& k) {
+    return fmaf(static_cast<float>(b), k.b_ratio, k.a_offset);
+}
+HOST_DEVICE inline float onnxruntime_value(int32_t a, int32_t b, const AddConstants& k) {
+    return fmaf(static_cast<float>(a), k.a_ratio, onnxruntime_inner(b, k));
+}
+
 HOST_DEVICE inline int32_t onnxruntime(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
                                        int32_t hi) {
-    const float y =
-        fmaf(static_cast<float>(a), k.a_ratio, fmaf(static_cast<float>(b), k.b_ratio, k.a_offset));
-    return clamp_code(round_half_even(y), lo, hi);
+    return clamp_code(round_half_even(onnxruntime_value(a, b, k)), lo, hi);
 }
 
 constexpr int tflite_left_shift = 20;
 
 template <class Multiply>
+HOST_DEVICE inline int64_t tflite_term(int32_t code, int32_t zero, Q31 m,
+                                       const Multiply& multiply) {
+    return multiply((code - zero) * (1 << tflite_left_shift), m);
+}
+template <class Multiply>
+HOST_DEVICE inline int32_t tflite_sum(int32_t a, int32_t b, const AddConstants& k,
+                                      const Multiply& multiply) {
+    return saturate_int32(tflite_term(a, k.a.zero_point, k.a_q31, multiply) +
+                          tflite_term(b, k.b.zero_point, k.b_q31, multiply));
+}
+
+template <class Multiply>
 HOST_DEVICE inline int32_t tflite(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
                                   int32_t hi, const Multiply& multiply) {
-    const int64_t left = multiply((a - k.a.zero_point) * (1 << tflite_left_shift), k.a_q31);
-    const int64_t right = multiply((b - k.b.zero_point) * (1 << tflite_left_shift), k.b_q31);
-    const int64_t y = multiply(saturate_int32(left + right), k.y_q31);
+    const int64_t y = multiply(tflite_sum(a, b, k, multiply), k.y_q31);
     return clamp_integer(y + k.y.zero_point, lo, hi);
 }
 
+HOST_DEVICE inline int64_t fixed_term(int32_t code, int32_t zero, int32_t m) {
+    return static_cast<int64_t>(code - zero) * m;
+}
 HOST_DEVICE inline int64_t fixed_sum(int32_t a, int32_t b, const AddConstants& k) {
-    return static_cast<int64_t>(a - k.a.zero_point) * k.a_integer +
-           static_cast<int64_t>(b - k.b.zero_point) * k.b_integer;
+    return fixed_term(a, k.a.zero_point, k.a_integer) + fixed_term(b, k.b.zero_point, k.b_integer);
+}
+
+HOST_DEVICE inline float torch_term(int32_t code, float ratio, float offset) {
+    return fmaf(static_cast<float>(code), ratio, offset);
+}
+HOST_DEVICE inline float torch_value(int32_t a, int32_t b, const AddConstants& k) {
+    return (torch_term(a, k.a_ratio, k.a_offset) + torch_term(b, k.b_ratio, k.b_offset)) *
+           k.y_ratio;
 }
 
 HOST_DEVICE inline int32_t torch(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
                                  int32_t hi) {
-    const float left = fmaf(static_cast<float>(a), k.a_ratio, k.a_offset);
-    const float right = fmaf(static_cast<float>(b), k.b_ratio, k.b_offset);
-    return clamp_code(
-        round_half_even((left + right) * k.y_ratio) + static_cast<float>(k.y.zero_point), lo, hi);
+    return clamp_code(round_half_even(torch_value(a, b, k)) + static_cast<float>(k.y.zero_point),
+                      lo, hi);
+}
+
+HOST_DEVICE inline int64_t tvm_term(int32_t code, int32_t zero, int32_t left_shift) {
+    return static_cast<int64_t>(code - zero) << left_shift;
+}
+HOST_DEVICE inline int64_t tvm_sum(int32_t a, int32_t b, const AddConstants& k) {
+    return tvm_term(a, k.a.zero_point, k.a_integer) + tvm_term(b, k.b.zero_point, k.b_integer);
 }
 
 HOST_DEVICE inline int32_t tvm(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
                                int32_t hi) {
-    const int64_t left = static_cast<int64_t>(a - k.a.zero_point) << k.a_integer;
-    const int64_t right = static_cast<int64_t>(b - k.b.zero_point) << k.b_integer;
-    const int64_t sum = left + right;
+    const int64_t sum = tvm_sum(a, b, k);
     const int64_t y = k.shift > 0 ? shift_half_up(sum, k.shift) : sum * (int64_t{1} << -k.shift);
     return clamp_integer(y + k.y.zero_point, lo, hi);
 }
 
+HOST_DEVICE inline int32_t hexagon_sum(int32_t a, int32_t b, const AddConstants& k) {
+    return (256 * a * k.a_integer + 256 * b * k.b_integer) >> 16;
+}
+HOST_DEVICE inline int32_t hexagon_moved(int32_t a, int32_t b, const AddConstants& k) {
+    return clamp_integer(int64_t{hexagon_sum(a, b, k)} + k.offset, INT16_MIN, INT16_MAX);
+}
+
 HOST_DEVICE inline int32_t hexagon(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
                                    int32_t hi) {
-    const int32_t sum = (256 * a * k.a_integer + 256 * b * k.b_integer) >> 16;
-    const int32_t moved = clamp_integer(int64_t{sum} + k.offset, INT16_MIN, INT16_MAX);
-    return clamp_integer(shift_half_up(moved, k.shift), lo, hi);
+    return clamp_integer(shift_half_up(hexagon_moved(a, b, k), k.shift), lo, hi);
+}
+
+HOST_DEVICE inline float real_term(int32_t code, int32_t zero, float ratio) {
+    return static_cast<float>(code - zero) * ratio;
+}
+HOST_DEVICE inline float real_value(int32_t a, int32_t b, const AddConstants& k) {
+    return real_term(a, k.a.zero_point, k.a_ratio) + real_term(b, k.b.zero_point, k.b_ratio);
 }
 
 HOST_DEVICE inline int32_t real(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
                                 int32_t hi) {
-    const float left = static_cast<float>(a - k.a.zero_point) * k.a_ratio;
-    const float right = static_cast<float>(b - k.b.zero_point) * k.b_ratio;
-    return clamp_code(round_half_even(left + right) + static_cast<float>(k.y.zero_point), lo, hi);
+    return clamp_code(round_half_even(real_value(a, b, k)) + static_cast<float>(k.y.zero_point), lo,
+                      hi);
 }
 
 }  // namespace add_rules

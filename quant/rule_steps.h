@@ -1,0 +1,42 @@
+// rule_steps -- what a rule does on the way from its operands to a code, for people to look at.
+//
+// Every number is what the functions of requantize.h and residual_add.h return: the terms, the value
+// that is rounded last, the rule with zero point 0 and without a clamp, without a clamp, and whole.
+//
+// tests      tests/explain_rules_test.cc
+#pragma once
+
+#include <vector>
+
+#include "quant/format.h"
+#include "quant/requantize.h"
+#include "quant/residual_add.h"
+
+namespace gradus {
+
+// The last integer below 2^31 that a float holds: where the columns without a clamp end.
+constexpr int32_t kWidestCode = 2147483520;
+
+struct RuleSteps {
+    std::vector<double> terms;  // one for each of the term names
+    double value = 0.0;         // what is rounded last
+    bool tie = false;           // it lies exactly between two integers
+    int32_t rounded = 0;        // with the zero point where the rule has that inside the rounding
+    int32_t with_zero = 0;      // before the clamp
+    int32_t code = 0;
+    int32_t lowest = 0, highest = 0;  // of the codes
+
+    bool below() const { return with_zero < lowest; }
+    bool above() const { return with_zero > highest; }
+};
+
+// "as float": what comes before the value that is rounded last.
+std::vector<const char*> term_names(RequantizeRule rule);
+std::vector<const char*> term_names(AddRule rule);
+
+// Clamped to the format's own ends.
+RuleSteps rule_steps(RequantizeRule rule, int32_t acc, const RequantizeConstants& k,
+                     const OutputGrid& y);
+RuleSteps rule_steps(AddRule rule, int32_t a, int32_t b, const AddConstants& k, CodeBounds bounds);
+
+}  // namespace gradus
