@@ -159,6 +159,7 @@ void set_value(RuleSteps& steps, const Fraction& fraction, CodeBounds bounds) {
 
 std::vector<const char*> term_names(RequantizeRule rule) {
     switch (rule) {
+        case RequantizeRule::r1c:
         case RequantizeRule::r1f:
             return {"float + bias"};
         case RequantizeRule::r2:

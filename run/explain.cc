@@ -1,10 +1,13 @@
 #include "run/explain.h"
 
+#include <iomanip>
 #include <iostream>
 #include <string>
 #include <vector>
 
+#include "run/explain_add.h"
 #include "run/explain_quantizer.h"
+#include "run/explain_requantize.h"
 #include "run/suggest.h"
 #include "run/version.h"
 #include "tensor/check.h"
@@ -24,6 +27,12 @@ const Topic kTopics[] = {
      [](int argc, const char* const* argv) {
          return explain_quantizer(parse_quantizer_question(argc, argv));
      }},
+    {"requantize", "accumulators put on a grid by a rule, step by step",
+     [](int argc, const char* const* argv) {
+         return explain_requantize(parse_requantize_question(argc, argv));
+     }},
+    {"add", "two arrays of codes added by a rule, step by step",
+     [](int argc, const char* const* argv) { return explain_add(parse_add_question(argc, argv)); }},
 };
 
 std::vector<std::string> topic_names() {
@@ -35,8 +44,9 @@ std::vector<std::string> topic_names() {
 int print_help() {
     std::cout << "Shows what a part of Gradus does with numbers, by running that part.\n"
                  "usage: ./explain TOPIC [flags]\n\ntopics:\n";
-    for (const Topic& topic : kTopics)
-        std::cout << "  " << topic.name << "  " << topic.sentence << '\n';
+    for (const Topic& topic : kTopics) {
+        std::cout << "  " << std::left << std::setw(12) << topic.name << topic.sentence << '\n';
+    }
     std::cout << "\n./explain TOPIC --help shows the flags of a topic; --version the version.\n";
     return 0;
 }

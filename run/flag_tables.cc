@@ -281,4 +281,52 @@ std::vector<Flag> quantizer_question_flags(QuantizerQuestion& o) {
     return table.take();
 }
 
+std::vector<Flag> requantize_question_flags(RequantizeQuestion& o) {
+    FlagTable table;
+    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::call);
+    };
+    table.section("rule");
+    add("--rule", &o.rule, "R1, R1b, R1c, R1f, R2, R3, R5, R8, R9 or R10");
+    add("--hardware,--backend", &o.hardware, "instead: the rule of this target");
+    table.section("values");
+    add("--accumulators", &o.accumulators, "int32 [n] or [n, channels]").shown_as("FILE.npy");
+    add("--bias", &o.bias, "[channels]: int32 as it is, floats in real units").shown_as("FILE.npy");
+    add("--input-scale", &o.input_scale, "of the layer's input").above(0);
+    add("--weight-scale", &o.weight_scale, "a number, or one for each channel")
+        .shown_as("X|FILE.npy");
+    add("--output-scale", &o.output_scale, "of the codes that come out").above(0);
+    add("--output-zero-point", &o.zero_point, "of the same").range(-32768, 65535);
+    add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-32768, 65535);
+    add("--qmax", &o.qmax, "highest code").range(-32768, 65535);
+    table.section("output");
+    add("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
+    add("--rows", &o.rows, "elements whose steps are shown").range(0, 1e6);
+    add("--json", &o.json, "one JSON object instead of a text");
+    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    return table.take();
+}
+
+std::vector<Flag> add_question_flags(AddQuestion& o) {
+    FlagTable table;
+    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::call);
+    };
+    table.section("rule");
+    add("--hardware,--backend", &o.hardware, "whose rule adds");
+    table.section("values");
+    add("--lhs", &o.lhs, "8-bit codes in int8, uint8 or int32").shown_as("FILE.npy");
+    add("--rhs", &o.rhs, "the same, of the same shape").shown_as("FILE.npy");
+    add("--scales", &o.scales, "of lhs, rhs and output").shown_as("X,X,X");
+    add("--zero-points", &o.zero_points, "of the same").shown_as("N,N,N");
+    add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);
+    add("--qmax", &o.qmax, "highest code").range(-128, 255);
+    table.section("output");
+    add("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
+    add("--rows", &o.rows, "elements whose steps are shown").range(0, 1e6);
+    add("--json", &o.json, "one JSON object instead of a text");
+    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    return table.take();
+}
+
 }  // namespace gradus

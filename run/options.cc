@@ -220,6 +220,40 @@ const char* const kDeployUsage =
 const char* const kQuantizerUsage =
     "Runs a quantizer on an array, or without --input shows its staircase and its gradient.\n"
     "usage: ./explain quantizer --algo lsq --bits 4 [--input x.npy] [flags]\n";
+const char* const kRequantizeUsage =
+    "Puts int32 accumulators on a grid by a rule and shows the steps of the first ones.\n"
+    "usage: ./explain requantize --rule R1 --accumulators acc.npy --input-scale 0.02\n"
+    "           --weight-scale 0.01 --output-scale 0.05 --qmin -128 --qmax 127 [flags]\n";
+const char* const kAddUsage =
+    "Adds two arrays of codes by the rule of a target and shows the steps of the first ones.\n"
+    "usage: ./explain add --hardware onnxruntime --lhs a.npy --rhs b.npy\n"
+    "           --scales 0.1,0.2,0.3 --zero-points 128,128,128 [flags]\n";
+
+void check_complete(const RequantizeQuestion& q) {
+    check_kind(q.rule.empty() != q.hardware.empty(), ErrorKind::usage,
+               q.rule.empty() ? "no rule; add --rule R1, or --hardware for that of a target"
+                              : "--rule and --hardware both name a rule; drop one");
+    const auto require = [](bool given, const char* flag) {
+        check_kind(given, ErrorKind::usage, flag, " is missing; ./explain requantize takes ",
+                   "--accumulators, three scales, --qmin and --qmax (see --help)");
+    };
+    require(!q.accumulators.empty(), "--accumulators");
+    require(q.input_scale > 0.0, "--input-scale");
+    require(!q.weight_scale.empty(), "--weight-scale");
+    require(q.output_scale > 0.0, "--output-scale");
+    require(!q.hardware.empty() || q.qmin != RequantizeQuestion::unset, "--qmin");
+    require(!q.hardware.empty() || q.qmax != RequantizeQuestion::unset, "--qmax");
+}
+
+void check_complete(const AddQuestion& q) {
+    const auto require = [](const std::string& text, const char* flag) {
+        check_kind(!text.empty(), ErrorKind::usage, flag,
+                   " is missing; ./explain add takes --lhs, --rhs and --scales (see --help)");
+    };
+    require(q.lhs, "--lhs");
+    require(q.rhs, "--rhs");
+    require(q.scales, "--scales");
+}
 
 }  // namespace
 
@@ -305,6 +339,30 @@ QuantizerQuestion parse_quantizer_question(int argc, const char* const* argv) {
     if (question.help) {
         QuantizerQuestion defaults;
         question.answer = help_text(kQuantizerUsage, quantizer_question_flags(defaults), true);
+    }
+    return question;
+}
+
+RequantizeQuestion parse_requantize_question(int argc, const char* const* argv) {
+    RequantizeQuestion question;
+    set_from_arguments(requantize_question_flags(question), argc, argv);
+    if (question.help) {
+        RequantizeQuestion defaults;
+        question.answer = help_text(kRequantizeUsage, requantize_question_flags(defaults), true);
+    } else {
+        check_complete(question);
+    }
+    return question;
+}
+
+AddQuestion parse_add_question(int argc, const char* const* argv) {
+    AddQuestion question;
+    set_from_arguments(add_question_flags(question), argc, argv);
+    if (question.help) {
+        AddQuestion defaults;
+        question.answer = help_text(kAddUsage, add_question_flags(defaults), true);
+    } else {
+        check_complete(question);
     }
     return question;
 }

@@ -161,6 +161,44 @@ struct QuantizerQuestion {
     std::string answer;  // as above
 };
 
+// ./explain requantize
+struct RequantizeQuestion {
+    static constexpr int unset = -1 << 20;  // below every code
+
+    std::string rule;      // or
+    std::string hardware;  // whose rule it is
+    std::string accumulators;
+    double input_scale = -1.0;  // below 0: missing
+    std::string weight_scale;   // a number or a file
+    double output_scale = -1.0;
+    int zero_point = 0;
+    int qmin = unset, qmax = unset;  // with a hardware its 8-bit activations'
+    std::string bias;                // empty: none
+    int64_t rows = 8;
+    std::string output;  // empty: write nothing
+    bool json = false;
+    bool help = false;
+
+    std::string answer;  // as above
+};
+
+// ./explain add
+struct AddQuestion {
+    static constexpr int unset = RequantizeQuestion::unset;
+
+    std::string hardware = "onnxruntime";
+    std::string lhs, rhs;
+    std::string scales;                 // "0.1,0.2,0.3"
+    std::string zero_points = "0,0,0";  // likewise
+    int qmin = unset, qmax = unset;     // the hardware's 8-bit activations'
+    int64_t rows = 8;
+    std::string output;  // empty: write nothing
+    bool json = false;
+    bool help = false;
+
+    std::string answer;  // as above
+};
+
 // Defaults, then the file of --config (or the config.toml of the run that --resume names), then the
 // command line. Throws Error(usage) in one line. With --resume, `output` is the resumed folder, and
 // a flag that would change what the run computes is refused.
@@ -169,6 +207,8 @@ BenchOptions parse_bench(int argc, const char* const* argv);
 DeployOptions parse_deploy(int argc, const char* const* argv);
 QuantizerQuestion parse_quantizer_question(int argc,
                                            const char* const* argv);  // argv[0]: the topic
+RequantizeQuestion parse_requantize_question(int argc, const char* const* argv);
+AddQuestion parse_add_question(int argc, const char* const* argv);
 
 // What the run in `folder` was made with: its config.toml. Error(data): there is none.
 Options options_of_run(const std::string& folder);
@@ -178,6 +218,8 @@ std::vector<Flag> train_flags(Options& options);
 std::vector<Flag> bench_flags(BenchOptions& options);
 std::vector<Flag> deploy_flags(DeployOptions& options);
 std::vector<Flag> quantizer_question_flags(QuantizerQuestion& question);
+std::vector<Flag> requantize_question_flags(RequantizeQuestion& question);
+std::vector<Flag> add_question_flags(AddQuestion& question);
 
 std::string options_json(const Options& options);  // one object, every option, numbers as numbers
 std::string config_toml(const Options& options);   // read again by --config

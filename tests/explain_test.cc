@@ -1,17 +1,14 @@
 // ./explain: golden vectors through its files, what the flags imply, what it refuses.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <numbers>
 
-#include "io/npy.h"
-#include "tests/train_process.h"
+#include "tests/explain_process.h"
 
 using namespace gradus;
 
 namespace {
 
-using Arguments = std::vector<std::string>;
 using Floats = std::vector<float>;
 
 const Floats kLsqInput{-5, -1, -.25, 0, .25, .75, 1.1, 3.4, 3.75, 9};
@@ -49,22 +46,6 @@ void near(const Floats& got, const Floats& want) {
     for (size_t i = 0; i < got.size(); ++i) {
         BOOST_TEST(std::fabs(got[i] - want[i]) <= 1e-6f * std::max(1.0f, std::fabs(want[i])),
                    "element " << i << ": " << got[i] << ", not " << want[i]);
-    }
-}
-
-// Ends with `code` and one line on stderr that contains every part.
-void check_refused(int code, Arguments arguments, const std::vector<std::string>& parts) {
-    std::string command = "./explain";
-    for (const std::string& argument : arguments) command += " " + argument;
-    BOOST_TEST_CONTEXT(command) {
-        const ProcessOutcome end = run_explain(arguments);
-        BOOST_TEST(end.code == code);
-        BOOST_TEST(end.out == "");
-        BOOST_TEST(end.err.rfind("error: ", 0) == 0, end.err);
-        BOOST_TEST(end.err.find('\n') == end.err.size() - 1, end.err);
-        for (const std::string& part : parts) {
-            BOOST_TEST(end.err.find(part) != std::string::npos, part << " is not in " << end.err);
-        }
     }
 }
 

@@ -1,0 +1,259 @@
+#include "run/explain_add.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <iostream>
+
+#include "io/npy.h"
+#include "quant/hardware.h"
+#include "run/explain_steps.h"
+#include "run/quantizer_report.h"
+
+namespace gradus {
+
+namespace {
+
+const char* formula(AddRule rule) {
+    switch (rule) {
+        case AddRule::onnxruntime:
+            return "rne(fma(a, ra, fma(b, rb, c))), zero points inside the rounding";
+        case AddRule::tflite:
+            return "shifted left by 20, scaled, added, scaled; two roundings each (R2); + z";
+        case AddRule::tflite_single:
+            return "shifted left by 20, scaled, added, scaled; one rounding each, ties up; + z";
+        case AddRule::xnnpack:
+            return "((a - z_a) ma + (b - z_b) mb) / 2^shift, ties up; + z";
+        case AddRule::qnnpack:
+            return "((a - z_a) ma + (b - z_b) mb) / 2^shift, ties away from zero; + z";
+        case AddRule::torch:
+            return "rne((fma(a, s_a, -s_a z_a) + fma(b, s_b, -s_b z_b)) f32(1 / s_y)) + z";
+        case AddRule::tvm:
+            return "both on the finer grid by shifts, the sum / 2^shift, ties up; + z";
+        case AddRule::hexagon:
+            return "((256 a A + 256 b B) >> 16) + offset, / 2^shift, ties up";
+        default:
+            return "rne((a - z_a) ra + (b - z_b) rb) + z";
+    }
+}
+
+// ---- what was asked --------------------------------------------------------------------------
+
+// "0.1,0.2,0.3" as the three of lhs, rhs and output.
+template <class T>
+std::array<T, 3> three(const char* flag, const char* what, const std::string& text) {
+    std::array<T, 3> numbers{};
+    const char* at = text.data();
+    const char* const end = at + text.size();
+    bool ok = true;
+    for (size_t i = 0; i < 3 && ok; ++i) {
+        const auto [stop, error] = std::from_chars(at, end, numbers[i]);
+        ok = error == std::errc() && (i < 2 ? stop != end && *stop == ',' : stop == end);
+        at = stop + 1;
+    }
+    check_kind(ok, ErrorKind::usage, flag, " takes three ", what,
+               " with commas between them, of lhs, rhs and output; got '", text, "'");
+    return numbers;
+}
+
+const Hardware& hardware_of(const AddQuestion& question) {
+    const Hardware& hardware = find_hardware(question.hardware);
+    std::string others;
+    for (const Hardware& h : hardware_table()) {
+        if (h.add != AddRule::none) others += std::string(" ") + h.name;
+    }
+    check_kind(hardware.add != AddRule::none, ErrorKind::usage, "--hardware ", hardware.name,
+               " adds in float and has no rule for codes; those that have one:", others);
+    return hardware;
+}
+
+struct Grids {
+    CodeGrid a, b, y;
+};
+
+Grids grids_of(const AddQuestion& question) {
+    const auto scales = three<double>("--scales", "positive numbers", question.scales);
+    const auto zeros = three<int32_t>("--zero-points", "whole numbers", question.zero_points);
+    for (int32_t zero : zeros) {
+        check_kind(zero >= -128 && zero <= 255, ErrorKind::usage, "--zero-points: ", zero,
+                   " is no code of 8 bits; they hold -128 to 127 or 0 to 255");
+    }
+    const auto grid = [&](size_t i) {
+        return CodeGrid{scale_of_flag("--scales", scales[i]), zeros[i]};
+    };
+    return {grid(0), grid(1), grid(2)};
+}
+
+CodeBounds bounds_of_question(const AddQuestion& question, const Hardware& hardware) {
+    QuantFormat format = hardware.activation;
+    format.bits = 8;
+    const CodeBounds bounds{question.qmin == AddQuestion::unset ? format.qmin() : question.qmin,
+                            question.qmax == AddQuestion::unset ? format.qmax() : question.qmax};
+    check_kind(bounds.lo < bounds.hi, ErrorKind::usage, "--qmin ", bounds.lo,
+               " must be below --qmax ", bounds.hi);
+    return bounds;
+}
+
+// I32 codes that either a signed or an unsigned byte holds.
+Tensor load_codes(const std::string& path) {
+    const Tensor stored = load_npy(path);
+    const DType dtype = stored.dtype();
+    check_kind(dtype == DType::I8 || dtype == DType::U8 || dtype == DType::I32, ErrorKind::data,
+               path, ": codes are int8, uint8 or int32; holds ", dtype);
+    check_kind(stored.numel() > 0, ErrorKind::data, path, ": an array of shape ", stored.shape(),
+               " holds no value");
+    Tensor codes = Tensor::empty(stored.shape(), DType::I32);
+    int32_t* q = codes.data<int32_t>();
+    for (int64_t i = 0; i < codes.numel(); ++i) {
+        q[i] = dtype == DType::I8   ? stored.data<int8_t>()[i]
+               : dtype == DType::U8 ? stored.data<uint8_t>()[i]
+                                    : stored.data<int32_t>()[i];
+    }
+    const auto [least, most] = std::minmax_element(q, q + codes.numel());
+    const bool fits = *least < 0 ? *least >= -128 && *most <= 127 : *most <= 255;
+    check_kind(fits, ErrorKind::data, path, ": codes from ", *least, " to ", *most,
+               "; 8 bits hold -128 to 127 or 0 to 255");
+    return codes;
+}
+
+// ---- the answer ------------------------------------------------------------------------------
+
+struct Constant {
+    const char* name;
+    std::string text;
+};
+
+Constant real(const char* name, float value) {
+    return {name, bits_text(value)};
+}
+Constant whole(const char* name, int64_t value) {
+    return {name, std::to_string(value)};
+}
+Constant fixed(const char* name, Q31 m) {
+    return {name, join(digits_text(ldexp(static_cast<double>(m.value), m.exponent - 31)), " (",
+                       m.value, " in Q31, shift ", m.exponent, ")")};
+}
+
+std::vector<Constant> constants_of(AddRule rule, const AddConstants& k) {
+    switch (rule) {
+        case AddRule::onnxruntime:
+            return {real("ra", k.a_ratio), real("rb", k.b_ratio), real("c", k.a_offset)};
+        case AddRule::tflite:
+        case AddRule::tflite_single:
+            return {fixed("multiplier of lhs", k.a_q31), fixed("multiplier of rhs", k.b_q31),
+                    fixed("output multiplier", k.y_q31)};
+        case AddRule::xnnpack:
+        case AddRule::qnnpack:
+            return {whole("ma", k.a_integer), whole("mb", k.b_integer), whole("shift", k.shift)};
+        case AddRule::torch:
+            return {real("-s_a z_a", k.a_offset), real("-s_b z_b", k.b_offset),
+                    real("1 / s_y", k.y_ratio)};
+        case AddRule::tvm:
+            return {whole("left shift of lhs", k.a_integer),
+                    whole("left shift of rhs", k.b_integer), whole("shift", k.shift)};
+        case AddRule::hexagon:
+            return {whole("A", k.a_integer), whole("B", k.b_integer), whole("offset", k.offset),
+                    whole("shift", k.shift)};
+        default:
+            return {real("ra", k.a_ratio), real("rb", k.b_ratio)};
+    }
+}
+
+struct Addition {
+    const Hardware& hardware;
+    AddConstants constants;
+    CodeBounds bounds;
+    Tensor a, b;
+};
+
+Addition prepare(const AddQuestion& question) {
+    const Hardware& hardware = hardware_of(question);
+    const Grids g = grids_of(question);
+    const CodeBounds bounds = bounds_of_question(question, hardware);
+    const std::string refusal = add_refusal(hardware.add, g.a, g.b, g.y);
+    check_kind(refusal.empty(), ErrorKind::usage, "--scales: ", refusal, "; choose other scales");
+    const AddConstants constants = add_constants(hardware.add, g.a, g.b, g.y);
+    const Tensor a = load_codes(question.lhs), b = load_codes(question.rhs);
+    check_kind(a.shape() == b.shape(), ErrorKind::data, question.rhs, ": the shape ", b.shape(),
+               " is not that of --lhs, ", a.shape(), "; save arrays of one shape");
+    return {hardware, constants, bounds, a, b};
+}
+
+void print_head(const Addition& asked) {
+    const AddConstants& k = asked.constants;
+    const auto grid = [](const CodeGrid& g) {
+        return join("scale ", bits_text(g.scale), ", zero point ", g.zero_point);
+    };
+    print_fact(std::cout, "hardware", asked.hardware.name);
+    print_fact(std::cout, "rule",
+               join(rule_name(asked.hardware.add), ": ", formula(asked.hardware.add)));
+    print_fact(std::cout, "lhs", grid(k.a));
+    print_fact(std::cout, "rhs", grid(k.b));
+    print_fact(std::cout, "output", grid(k.y));
+    print_fact(std::cout, "codes", join("[", asked.bounds.lo, ", ", asked.bounds.hi, "]"));
+    for (const Constant& constant : constants_of(asked.hardware.add, k)) {
+        print_fact(std::cout, constant.name, constant.text);
+    }
+}
+
+nlohmann::ordered_json grid_json(const CodeGrid& grid) {
+    return {{"scale", grid.scale}, {"zero_point", grid.zero_point}};
+}
+
+nlohmann::ordered_json q31_json(Q31 m) {
+    return {{"value", m.value}, {"exponent", m.exponent}};
+}
+
+nlohmann::ordered_json head_json(const Addition& asked) {
+    const AddConstants& k = asked.constants;
+    return {{"hardware", asked.hardware.name},
+            {"rule", rule_name(asked.hardware.add)},
+            {"formula", formula(asked.hardware.add)},
+            {"shape", asked.a.shape().extents()},
+            {"lhs", grid_json(k.a)},
+            {"rhs", grid_json(k.b)},
+            {"output", grid_json(k.y)},
+            {"qmin", asked.bounds.lo},
+            {"qmax", asked.bounds.hi},
+            {"constants",
+             {{"ratios", {k.a_ratio, k.b_ratio, k.y_ratio}},
+              {"offsets", {k.a_offset, k.b_offset}},
+              {"q31", {q31_json(k.a_q31), q31_json(k.b_q31), q31_json(k.y_q31)}},
+              {"integers", {k.a_integer, k.b_integer}},
+              {"shift", k.shift},
+              {"offset", k.offset}}}};
+}
+
+}  // namespace
+
+int explain_add(const AddQuestion& question) {
+    if (!question.answer.empty()) {
+        std::cout << question.answer;
+        return 0;
+    }
+    const Addition asked = prepare(question);
+    const AddRule rule = asked.hardware.add;
+    StepTable table{{"element", "lhs", "rhs"}, term_names(rule), {}, {}};
+    StepCounts counts;
+    Tensor q = Tensor::empty(asked.a.shape(), DType::I32);
+    for (int64_t i = 0; i < q.numel(); ++i) {
+        const int32_t a = asked.a.data<int32_t>()[i], b = asked.b.data<int32_t>()[i];
+        const RuleSteps steps = rule_steps(rule, a, b, asked.constants, asked.bounds);
+        q.data<int32_t>()[i] = steps.code;
+        counts.add(steps);
+        if (i < question.rows) table.add({i, a, b}, steps);
+    }
+    if (!question.output.empty()) save_npy(question.output, q);
+    if (question.json) {
+        nlohmann::ordered_json result = head_json(asked);
+        add_steps(result, table, counts);
+        std::cout << result.dump() << '\n';
+        return 0;
+    }
+    print_head(asked);
+    print_steps(table, counts);
+    if (!question.output.empty()) print_fact(std::cout, "written to", question.output);
+    return 0;
+}
+
+}  // namespace gradus
