@@ -12,6 +12,38 @@
 
 namespace gradus {
 
+namespace {
+
+// Three tables of one line a row, none too wide to read.
+void print_hardware() {
+    using Words = std::vector<std::string>;
+    const auto print = [](const Words& header, const auto& cells) {
+        ConsoleTable table(header, ConsoleTable::Columns::words);
+        for (const Hardware& h : hardware_table()) table.row(cells(h));
+        table.print(std::cout, stream_is_utf8(1));
+    };
+    print({"hardware", "weights", "activations", "block graph", "folding"}, [](const Hardware& h) {
+        return Words{h.name, describe(h.weight), describe(h.activation),
+                     std::to_string(h.block_graph), std::to_string(h.bn_fold)};
+    });
+    std::cout << "(--bits sets the width; batch norm is folded as --bn-fold numbers it)\n\n";
+    print({"hardware", "requantization, addition, average (global and windows), bias"},
+          [](const Hardware& h) {
+              return Words{h.name, rules_text(h)};
+          });
+    std::cout << "(./explain requantize and ./explain add show the rules on numbers)\n\n";
+    print({"hardware", "evidence; exact: the formula was read in open source"},
+          [](const Hardware& h) {
+              return Words{h.name, join(h.exact ? "exact: " : "nominal: ", h.evidence)};
+          });
+    std::cout << '\n';
+    print({"hardware", "what it is"}, [](const Hardware& h) {
+        return Words{h.name, h.description};
+    });
+}
+
+}  // namespace
+
 bool answered(const Options& o) {
     if (o.list_models) {
         for (const Model& m : models()) std::cout << m.name << "  " << m.description << '\n';
@@ -24,14 +56,7 @@ bool answered(const Options& o) {
             std::cout << '\n';
         }
     }
-    if (o.list_hardware) {
-        for (const Hardware& h : hardware_table()) {
-            std::cout << h.name << "  " << h.description << "; weights " << describe(h.weight)
-                      << ", activations " << describe(h.activation) << ", block graph "
-                      << h.block_graph << ", batch-norm folding " << h.bn_fold
-                      << (h.exact ? "; exact: " : "; nominal: ") << h.evidence << '\n';
-        }
-    }
+    if (o.list_hardware) print_hardware();
     return o.list_models || o.list_algos || o.list_hardware;
 }
 

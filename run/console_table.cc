@@ -87,7 +87,8 @@ void ConsoleTable::print(std::ostream& out, bool utf8) const {
         std::string line;
         for (size_t i = 0; i < cells.size(); ++i) {
             const std::string space(widths[i] - cells[i].size(), ' ');
-            line += i == 0 ? cells[i] + space : bar + space + cells[i];
+            const bool left = i == 0 || columns_ == Columns::words;
+            line += (i == 0 ? "" : bar) + (left ? cells[i] + space : space + cells[i]);
         }
         line.erase(line.find_last_not_of(' ') + 1);
         out << line << '\n';

@@ -11,15 +11,18 @@
 
 namespace gradus {
 
-// First column to the left, the others to the right.
+// First column to the left, the others, unless they are words, to the right.
 class ConsoleTable {
   public:
-    explicit ConsoleTable(std::vector<std::string> header) : header_(std::move(header)) {}
+    enum class Columns { numbers, words };
+    explicit ConsoleTable(std::vector<std::string> header, Columns columns = Columns::numbers)
+        : header_(std::move(header)), columns_(columns) {}
     void row(std::vector<std::string> cells);
     void print(std::ostream& out, bool utf8) const;
 
   private:
     std::vector<std::string> header_;
+    Columns columns_;
     std::vector<std::vector<std::string>> rows_;
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the texts show is true: every C++ block compiles, every flag exists, every link leads
-somewhere, and the help page and the parser know the same flags, and docs/decisions lists its pages.
+somewhere, and the help page and the parser know the same flags, docs/decisions lists its pages, and
+docs/hardware.md has the rows and the rules that the programs have.
 
 A block of ```cpp is compiled as it stands if it has an #include. Otherwise its first line says what
 it needs; "in a function" wraps it into one:
@@ -19,7 +20,8 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-PROGRAMS = ["train", "bench", "deploy", "explain quantizer"]  # a program, or one with its topic
+# a program, or one with its topic
+PROGRAMS = ["train", "bench", "deploy", "explain quantizer", "explain requantize", "explain add"]
 ELSEWHERE = {"build", "runs", "third_party"}
 
 
@@ -173,6 +175,48 @@ def check_index():
             yield "docs/decisions/README.md", f"{page.name} is not listed"
 
 
+def hardware_rows():
+    """The cells of each row in all tables of ./train --list-hardware but that of descriptions."""
+    rows, header = {}, True
+    for line in run_program("train", "--list-hardware").stdout.split("\n"):
+        cells = [cell.strip() for cell in line.split(" | ")]
+        if cells[0] == "hardware":
+            header = cells[1] == "what it is"
+        elif len(cells) > 1 and not header:
+            rows.setdefault(cells[0], []).extend(cells[1:])
+    return rows
+
+
+def rule_names():
+    """Those that ./explain requantize names when it refuses one."""
+    refused = run_program("explain requantize", "--rule", "?", "--accumulators", "?",
+                          "--input-scale", "1", "--weight-scale", "1", "--output-scale", "1",
+                          "--qmin", "0", "--qmax", "1").stderr
+    return set(re.findall(r" (R\d+\w?)\b", refused))
+
+
+def check_hardware():
+    """The page's table of rows is what the program prints; each rule has its line."""
+    page = ROOT / "docs/hardware.md"
+    rows, rules, seen, explained = hardware_rows(), rule_names(), set(), set()
+    for number, line in enumerate(page.read_text().split("\n"), 1):
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        name = cells[0].strip("`")
+        if name in rows and len(cells) > 4:
+            seen.add(name)
+            for told, real in zip(cells[1:], rows[name], strict=True):
+                if told != real:
+                    yield place(page, number), f"{name}: {told!r} is {real!r} in --list-hardware"
+        if name in rules and len(cells) == 4:
+            explained.add(name)
+    for name in sorted(set(rows) - seen):
+        yield place(page, 1), f"the row {name} is missing in the table"
+    for name in sorted(rules - explained):
+        yield place(page, 1), f"the rule {name} is missing in the table"
+    if len(rows) < 2 or len(rules) < 2:
+        yield place(page, 1), "./train shows no hardware rows, or ./explain no rules"
+
+
 def check_parser(program, flags):
     """Each flag of the help page is known to the parser. The trailing --help keeps a flag that
     needs no value from starting anything."""
@@ -198,6 +242,7 @@ def main():
         problems += check_topics(path)
         problems += check_links(path)
     problems += check_index()
+    problems += check_hardware()
     for program, flags in help_flags.items():
         problems += [] if flags else [(f"./{program}", "the help page shows no flag")]
         problems += check_parser(program, flags)
@@ -208,6 +253,7 @@ def main():
         return 1
     print(f"check: documentation {len(paths)} texts: {compiled} C++ blocks compile, flags and links "
           "exist, commands parse")
+    print("check: hardware      docs/hardware.md has the rows and the rules that the programs have")
     print("check: help          " + "; ".join(
         f"./{p}: the parser knows the {len(f)} flags of the help page" for p, f in help_flags.items()))
     return 0
