@@ -1,6 +1,7 @@
 #include "quant/prepare.h"
 
 #include <map>
+#include <set>
 
 #include "nn/executor.h"
 #include "nn/node_attributes.h"
@@ -285,6 +286,15 @@ void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardwar
     if (hardware.integer_throughout()) refuse_float_nodes(network, hardware);
 }
 
+// Whether a quantizer has several nodes: those that a concat joins.
+bool shares_grids(const QuantizedModel& model) {
+    std::set<const NodePayload*> seen;
+    for (const Node& node : model.inference.nodes()) {
+        if (node.op == "quantize" && !seen.insert(node.payload.get()).second) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 int64_t QuantizedModel::activation_quantizers() const {
@@ -323,19 +333,6 @@ std::string QuantizedModel::not_deployable() const {
 void merge_batch_norm(QuantizedModel& model) {
     for (const MergedLayer& layer : model.merged) layer.merge();
 }
-
-namespace {
-
-// Whether a quantizer has several nodes: those that a concat joins.
-bool shares_grids(const QuantizedModel& model) {
-    std::set<const NodePayload*> seen;
-    for (const Node& node : model.inference.nodes()) {
-        if (node.op == "quantize" && !seen.insert(node.payload.get()).second) return true;
-    }
-    return false;
-}
-
-}  // namespace
 
 // A shared grid moves while a batch passes, so that codes made before no longer fit what is made
 // after; there the values are seen as floats.

@@ -61,6 +61,7 @@ class Experiment {
     void plan_progress(int64_t steps_per_epoch);
     void calibrate_quantizers();
     Accuracy simulated_accuracy();
+    void save_trained();
     int last_evaluation();
     int integers();
     int judge(const IntegerEvaluation& found, const std::vector<std::string>& constants);
@@ -175,6 +176,7 @@ int Experiment::run_phases() {
     if (folder_.resumed()) restore();
     if (position_.phase == "float") float_phase();
     if (quantizes() && position_.phase == "quantized") quantized_phase();
+    save_trained();  // before lowering may refuse it
     const int code = quantizes() ? last_evaluation() : 0;
     finish();
     return code;
@@ -385,10 +387,13 @@ std::optional<double> Experiment::seconds_in(const std::string& phase) const {
     return std::accumulate(steps->second.begin(), steps->second.end(), 0.0);
 }
 
-void Experiment::finish() {
+void Experiment::save_trained() {
     const std::string network = folder_.file("model.safetensors");
     if (model_) save_quantized(network, *model_, metadata());
     if (!model_) save_network(network, trained_, metadata());
+}
+
+void Experiment::finish() {
     result_.weights_sha256 = tensors_sha256(export_parameters(trained_));
     if (position_.float_top1 >= 0) result_.float_top1 = position_.float_top1;
     result_.images_per_second = images_per_second("quantized");

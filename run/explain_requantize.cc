@@ -20,7 +20,8 @@ const char* formula(RequantizeRule rule) {
         case RequantizeRule::r1b:
             return "rne(f32(acc) m) + z, m = f32(s_w s_x) f32(1 / s_y)";
         case RequantizeRule::r1c:
-            return "rne(f32(acc) m + z), m = f32(1 / s_y) / f32(f32(1 / s_x) f32(1 / s_w))";
+            return "rne((f32(acc) + b') m + z), m = f32(1 / s_y) / u, b' = f32(bias u), "
+                   "u = f32(f32(1 / s_x) f32(1 / s_w))";
         case RequantizeRule::r1f:
             return "rne((f32(acc) + b') m) + z, b' = bias over the accumulator's scale";
         case RequantizeRule::r2:

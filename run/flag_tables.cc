@@ -281,6 +281,23 @@ std::vector<Flag> quantizer_question_flags(QuantizerQuestion& o) {
     return table.take();
 }
 
+namespace {
+
+// What shows and writes the steps of a rule.
+template <class Question>
+void add_step_flags(FlagTable& table, Question& o) {
+    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::call);
+    };
+    table.section("output");
+    add("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
+    add("--rows", &o.rows, "elements whose steps are shown").range(0, 1e6);
+    add("--json", &o.json, "one JSON object instead of a text");
+    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+}
+
+}  // namespace
+
 std::vector<Flag> requantize_question_flags(RequantizeQuestion& o) {
     FlagTable table;
     const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
@@ -299,11 +316,7 @@ std::vector<Flag> requantize_question_flags(RequantizeQuestion& o) {
     add("--output-zero-point", &o.zero_point, "of the same").range(-32768, 65535);
     add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-32768, 65535);
     add("--qmax", &o.qmax, "highest code").range(-32768, 65535);
-    table.section("output");
-    add("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
-    add("--rows", &o.rows, "elements whose steps are shown").range(0, 1e6);
-    add("--json", &o.json, "one JSON object instead of a text");
-    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    add_step_flags(table, o);
     return table.take();
 }
 
@@ -321,11 +334,7 @@ std::vector<Flag> add_question_flags(AddQuestion& o) {
     add("--zero-points", &o.zero_points, "of the same").shown_as("N,N,N");
     add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);
     add("--qmax", &o.qmax, "highest code").range(-128, 255);
-    table.section("output");
-    add("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
-    add("--rows", &o.rows, "elements whose steps are shown").range(0, 1e6);
-    add("--json", &o.json, "one JSON object instead of a text");
-    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    add_step_flags(table, o);
     return table.take();
 }
 

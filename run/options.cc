@@ -343,28 +343,31 @@ QuantizerQuestion parse_quantizer_question(int argc, const char* const* argv) {
     return question;
 }
 
-RequantizeQuestion parse_requantize_question(int argc, const char* const* argv) {
-    RequantizeQuestion question;
-    set_from_arguments(requantize_question_flags(question), argc, argv);
+namespace {
+
+// A question that cannot be asked by halves.
+template <class Question>
+Question parse_complete(int argc, const char* const* argv, const char* usage,
+                        std::vector<Flag> (*flags)(Question&)) {
+    Question question;
+    set_from_arguments(flags(question), argc, argv);
     if (question.help) {
-        RequantizeQuestion defaults;
-        question.answer = help_text(kRequantizeUsage, requantize_question_flags(defaults), true);
+        Question defaults;
+        question.answer = help_text(usage, flags(defaults), true);
     } else {
         check_complete(question);
     }
     return question;
 }
 
+}  // namespace
+
+RequantizeQuestion parse_requantize_question(int argc, const char* const* argv) {
+    return parse_complete(argc, argv, kRequantizeUsage, requantize_question_flags);
+}
+
 AddQuestion parse_add_question(int argc, const char* const* argv) {
-    AddQuestion question;
-    set_from_arguments(add_question_flags(question), argc, argv);
-    if (question.help) {
-        AddQuestion defaults;
-        question.answer = help_text(kAddUsage, add_question_flags(defaults), true);
-    } else {
-        check_complete(question);
-    }
-    return question;
+    return parse_complete(argc, argv, kAddUsage, add_question_flags);
 }
 
 int resolve_bn_fold(const Options& options, const Hardware& hardware) {

@@ -10,10 +10,10 @@ off goes on where it was; delete its folder to begin anew.
 """
 
 import argparse
-import json
 import pathlib
-import subprocess
 import sys
+
+from run_rows import cell, differ, float_checkpoint, last_line, result_of, run, write_table
 
 # name of the row, flags beyond the common ones. Weights that are not scaled back (dorefa, qil, apot)
 # need statistics of batch norm that know of it.
@@ -58,49 +58,6 @@ def folder_of(options, name):
     return pathlib.Path(options.output) / name.replace(" ", "-")
 
 
-def result_of(folder):
-    path = folder / "result.json"
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def run(options, folder, flags):
-    """The exit code: 0 also if the row had been finished before."""
-    if result_of(folder) is not None:
-        return 0
-    if (folder / "config.toml").exists():
-        command = [options.train, "--resume", str(folder)]
-    else:
-        command = [options.train, "--output", str(folder)] + flags
-    print("+", " ".join(command), flush=True)
-    with open(f"{folder}.log", "a", encoding="utf-8") as log:
-        return subprocess.run(command + ["--no-progress"], stdout=log, stderr=log,
-                              check=False).returncode
-
-
-def float_checkpoint(options):
-    if options.weights:
-        return options.weights
-    folder = folder_of(options, "float")
-    if run(options, folder, ["--model", "resnet18", "--algo", "none"] + options.train_flags) != 0:
-        sys.exit(f"algorithm_table: the float network did not train; see {folder}.log")
-    return str(folder / "float.safetensors")
-
-
-def cell(value, digits=2):
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def differ(result):
-    if result["codes_compared"] is None:
-        return "-"
-    return f"{result['codes_different']} of {result['codes_compared']:,}"
-
-
-def last_line(path):
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return lines[-1] if lines else "not run"
-
-
 def table(options):
     lines = ["| row | flags | float | PTQ | QAT | integers | codes that differ | below float |",
              "|---|---|---|---|---|---|---|---|"]
@@ -119,22 +76,12 @@ def table(options):
     return "\n".join(lines) + "\n"
 
 
-def write_table(options):
-    """Replaces the table between the two marks of the file; the words around it stay."""
-    begin, end = "<!-- table -->\n", "<!-- end of table -->\n"
-    path = pathlib.Path(options.table)
-    text = path.read_text(encoding="utf-8") if path.exists() else begin + end
-    head, rest = text.split(begin, 1)
-    path.write_text(head + begin + table(options) + end + rest.split(end, 1)[1], encoding="utf-8")
-    print(f"algorithm_table: wrote {path}")
-
-
 def main():
     options = arguments()
     pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
     failed = []
     if not options.table_only:
-        weights = float_checkpoint(options)
+        weights = float_checkpoint(options, folder_of(options, "float"), options.train_flags)
         common = ["--model", "resnet18", "--hardware", "academic", "--bits", "4", "--weights",
                   weights, "--epochs", str(options.epochs)]
         for name, flags in ROWS:
@@ -145,7 +92,7 @@ def main():
             if code != 0:
                 print(f"algorithm_table: {name} ended with {code}: {last_line(pathlib.Path(f'{folder}.log'))}")
                 failed.append(name)
-    write_table(options)
+    write_table(options.table, table(options))
     return 1 if failed else 0
 
 

@@ -45,11 +45,11 @@ DOORS = [
 # What may be written only in some places: (rule, pattern, where it is allowed). Tests round where
 # they are oracles: what checks a rule must not call it.
 ONLY_IN = [
-    ("rounding to integers belongs to quant/numerics.h and quant/requantize.h",
+    ("rounding to integers belongs to quant/numerics.h and quant/fixed_point.h",
      r"\b(?:std::)?(?:l?l?rint|l?l?round|nearbyint)[fl]?\s*\("
      r"|\bfloorf?\s*\([^;]*\+\s*0?\.5"
      r"|\b_mm\w*_(?:round|cvtp[sd]_epi|roundscale)\w*\s*\(",
-     ["quant/numerics.h", "quant/requantize.h", "tests/*"]),
+     ["quant/numerics.h", "quant/fixed_point.h", "tests/*"]),
     ("the only macro is HOST_DEVICE", r"^\s*#\s*define\b",
      ["tensor/kernel.h", "run/version.cc", "tests/main.cc"]),
     ("no #if besides the device macro and the facts of the build", r"^\s*#\s*(?:el)?if",

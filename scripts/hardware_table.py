@@ -13,7 +13,7 @@ import argparse
 import pathlib
 import sys
 
-from algorithm_table import cell, differ, last_line, result_of, run
+from run_rows import cell, differ, float_checkpoint, last_line, result_of, run, write_table
 
 SETTINGS = ["academic", "tensorrt", "acl", "tvm", "snpe", "fbgemm"]  # MQBench, Table 2
 REFERENCES = ["onnxruntime", "tflite", "tflite-single", "xnnpack", "qnnpack", "onednn", "hexagon-nn"]
@@ -38,15 +38,6 @@ def folder_of(options, algorithm, hardware):
     return pathlib.Path(options.output) / f"{algorithm}-{hardware}"
 
 
-def float_checkpoint(options):
-    if options.weights:
-        return options.weights
-    folder = pathlib.Path(options.output) / "float"
-    if run(options, folder, ["--model", "resnet18", "--algo", "none"]) != 0:
-        sys.exit(f"hardware_table: the float network did not train; see {folder}.log")
-    return str(folder / "float.safetensors")
-
-
 def planned(options):
     for algorithm in ALGORITHMS:
         for hardware in SETTINGS + (REFERENCES if algorithm == "lsq" else []):
@@ -55,7 +46,7 @@ def planned(options):
 
 
 def train_all(options):
-    weights = float_checkpoint(options)
+    weights = float_checkpoint(options, pathlib.Path(options.output) / "float", [])
     failed = 0
     for algorithm, hardware in planned(options):
         folder = folder_of(options, algorithm, hardware)
@@ -89,20 +80,11 @@ def table(options):
     return "\n".join(lines) + "\n"
 
 
-def write_table(options):
-    """Replaces the table between the two marks of the file; the words around it stay."""
-    begin, end = "<!-- table -->\n", "<!-- end of table -->\n"
-    path = pathlib.Path(options.table)
-    head, rest = path.read_text(encoding="utf-8").split(begin, 1)
-    path.write_text(head + begin + table(options) + end + rest.split(end, 1)[1], encoding="utf-8")
-    print(f"hardware_table: wrote {path}")
-
-
 def main():
     options = arguments()
     pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
     failed = 0 if options.table_only else train_all(options)
-    write_table(options)
+    write_table(options.table, table(options))
     return 1 if failed else 0
 
 

@@ -9,22 +9,8 @@ using namespace gradus;
 
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-// Ends with `code`, nothing on stdout, and exactly one line on stderr that contains every part.
-void refused(int code, const Arguments& arguments, const std::vector<std::string>& parts) {
-    std::string command = "./train";
-    for (const std::string& argument : arguments) command += " " + argument;
-    BOOST_TEST_CONTEXT(command) {
-        const ProcessOutcome end = run_train(arguments);
-        BOOST_TEST(end.code == code);
-        BOOST_TEST(end.out == "");
-        BOOST_TEST(end.err.rfind("error: ", 0) == 0, end.err);
-        BOOST_TEST(end.err.find('\n') == end.err.size() - 1, end.err);
-        for (const std::string& part : parts) {
-            BOOST_TEST(end.err.find(part) != std::string::npos, part << " is not in " << end.err);
-        }
-    }
+void check_refused(int code, const Arguments& arguments, const std::vector<std::string>& parts) {
+    check_one_line_error("./train", arguments, run_train(arguments), code, parts);
 }
 
 // Arguments behind which nothing but the mistake can end the run.
@@ -52,19 +38,19 @@ BOOST_AUTO_TEST_CASE(questions_are_answered) {
 }
 
 BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
-    refused(2, {"--epoch", "3"}, {"--epoch", "did you mean --epochs?"});
-    refused(2, {"--model", "resnet19"}, {"resnet19", "resnet18"});
-    refused(2, {"--algo", "lqs"}, {"lqs", "lsq", "none"});
-    refused(2, {"--hardware", "tpu"}, {"tpu", "academic", "onnxruntime"});
-    refused(2, {"--bits", "9"}, {"--bits", "2 to 8", "9"});
-    refused(2, {"--weight-bits", "1"}, {"--weight-bits", "2 to 8", "1"});
-    refused(2, {"--activation-bits", "4.5"}, {"--activation-bits", "4.5"});
-    refused(2, {"--dataset", "imagenet"}, {"imagenet", "fashion-mnist"});
-    refused(2, {"--stem", "wide"}, {"wide", "half"});
-    refused(2, {"--lr"}, {"--lr", "value"});
-    refused(2, {"train"}, {"train"});
-    refused(2, {"--bn-fold", "none"}, {"none", "onnxruntime", "float step"});
-    refused(2, {"--bn-fold", "merge", "--reestimate-bn"}, {"folding 0", "--reestimate-bn"});
+    check_refused(2, {"--epoch", "3"}, {"--epoch", "did you mean --epochs?"});
+    check_refused(2, {"--model", "resnet19"}, {"resnet19", "resnet18"});
+    check_refused(2, {"--algo", "lqs"}, {"lqs", "lsq", "none"});
+    check_refused(2, {"--hardware", "tpu"}, {"tpu", "academic", "onnxruntime"});
+    check_refused(2, {"--bits", "9"}, {"--bits", "2 to 8", "9"});
+    check_refused(2, {"--weight-bits", "1"}, {"--weight-bits", "2 to 8", "1"});
+    check_refused(2, {"--activation-bits", "4.5"}, {"--activation-bits", "4.5"});
+    check_refused(2, {"--dataset", "imagenet"}, {"imagenet", "fashion-mnist"});
+    check_refused(2, {"--stem", "wide"}, {"wide", "half"});
+    check_refused(2, {"--lr"}, {"--lr", "value"});
+    check_refused(2, {"train"}, {"train"});
+    check_refused(2, {"--bn-fold", "none"}, {"none", "onnxruntime", "float step"});
+    check_refused(2, {"--bn-fold", "merge", "--reestimate-bn"}, {"folding 0", "--reestimate-bn"});
 }
 
 BOOST_AUTO_TEST_CASE(broken_data_are_3) {
@@ -88,9 +74,9 @@ BOOST_AUTO_TEST_CASE(broken_data_are_3) {
         const TemporaryFolder data;
         write_tiny_data(data);
         data.file(damage.file, damage.content);
-        refused(3, tiny(data, {"--output", runs.path("run")}), {damage.file, damage.reason});
+        check_refused(3, tiny(data, {"--output", runs.path("run")}), {damage.file, damage.reason});
     }
-    refused(3, {"--dataset", "mnist", "--data-path", runs.path("nowhere")}, {"nowhere"});
+    check_refused(3, {"--dataset", "mnist", "--data-path", runs.path("nowhere")}, {"nowhere"});
     BOOST_TEST(runs.names().empty());  // nothing was begun
 }
 
@@ -105,10 +91,10 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_serve) {
     const auto weights = [&](const char* name) {
         return tiny(data, {"--weights", files.path(name), "--output", files.path("run")});
     };
-    refused(3, weights("missing"), {"missing"});
-    refused(3, weights("truncated"), {"truncated"});
-    refused(3, weights("text"), {"text"});
-    refused(2, weights("other"), {"other", "conv1.weight", "another model"});
+    check_refused(3, weights("missing"), {"missing"});
+    check_refused(3, weights("truncated"), {"truncated"});
+    check_refused(3, weights("text"), {"text"});
+    check_refused(2, weights("other"), {"other", "conv1.weight", "another model"});
     BOOST_TEST(!std::filesystem::exists(files.path("run")));  // nothing was begun
 }
 
@@ -116,8 +102,8 @@ BOOST_AUTO_TEST_CASE(places_that_cannot_be_written_are_1) {
     const TemporaryFolder data;
     write_tiny_data(data);
     const std::string file = data.file("file", "not a folder");
-    refused(1, tiny(data, {"--output", file + "/run"}), {file, "--output"});
-    refused(1, tiny(data, {"--output", file}), {file, "--output"});
+    check_refused(1, tiny(data, {"--output", file + "/run"}), {file, "--output"});
+    check_refused(1, tiny(data, {"--output", file}), {file, "--output"});
     BOOST_TEST(read_bytes(file) == "not a folder");
 }
 
@@ -125,11 +111,11 @@ BOOST_AUTO_TEST_CASE(folders_of_other_runs_are_kept) {
     const TemporaryFolder data, runs;
     write_tiny_data(data);
     const std::string config = runs.file("config.toml", "model = \"resnet18\"\n");
-    refused(2, tiny(data, {"--output", runs.path("")}), {"--resume", "--output"});
+    check_refused(2, tiny(data, {"--output", runs.path("")}), {"--resume", "--output"});
     runs.file("result.json", "{}");
-    refused(2, tiny(data, {"--output", runs.path("")}), {"finished"});
-    refused(2, {"--resume", runs.path("")}, {"finished"});
-    refused(3, {"--resume", data.path("")}, {"no run"});
+    check_refused(2, tiny(data, {"--output", runs.path("")}), {"finished"});
+    check_refused(2, {"--resume", runs.path("")}, {"finished"});
+    check_refused(3, {"--resume", data.path("")}, {"no run"});
     BOOST_TEST(read_bytes(config) == "model = \"resnet18\"\n");
     BOOST_TEST(read_bytes(runs.path("result.json")) == "{}");
 }

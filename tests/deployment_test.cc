@@ -102,6 +102,14 @@ std::vector<Tensor> parameters_of(const QuantizedModel& model) {
 
 }  // namespace
 
+// A row whose rule drops a float bias, or adds none, would lose it without a word.
+BOOST_AUTO_TEST_CASE(bias_and_requantization_of_a_row_fit) {
+    for (const Hardware& hardware : hardware_table()) {
+        BOOST_TEST((hardware.bias == BiasRule::real) == has_real_bias(hardware.requantize),
+                   hardware.name);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(what_hardware_refuses_is_refused_with_the_reason) {
     for (const Hardware& hardware : hardware_table()) {
         for (const Algorithm& row : algorithms()) {

@@ -9,23 +9,9 @@
 
 namespace gradus {
 
-using Arguments = std::vector<std::string>;
-
-// Ends with `code` and one line on stderr that contains every part.
 inline void check_refused(int code, const Arguments& arguments,
                           const std::vector<std::string>& parts) {
-    std::string command = "./explain";
-    for (const std::string& argument : arguments) command += " " + argument;
-    BOOST_TEST_CONTEXT(command) {
-        const ProcessOutcome end = run_explain(arguments);
-        BOOST_TEST(end.code == code);
-        BOOST_TEST(end.out == "");
-        BOOST_TEST(end.err.rfind("error: ", 0) == 0, end.err);
-        BOOST_TEST(end.err.find('\n') == end.err.size() - 1, end.err);
-        for (const std::string& part : parts) {
-            BOOST_TEST(end.err.find(part) != std::string::npos, part << " is not in " << end.err);
-        }
-    }
+    check_one_line_error("./explain", arguments, run_explain(arguments), code, parts);
 }
 
 // A topic that writes one array of codes.

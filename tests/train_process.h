@@ -99,6 +99,25 @@ inline ProcessOutcome run_explain(const std::vector<std::string>& arguments) {
     return TrainProcess(arguments, 0, "explain").wait();
 }
 
+using Arguments = std::vector<std::string>;
+
+// What a program that refuses leaves: `code`, nothing on stdout, and exactly one line on stderr that
+// contains every part.
+inline void check_one_line_error(std::string command, const Arguments& arguments,
+                                 const ProcessOutcome& end, int code,
+                                 const std::vector<std::string>& parts) {
+    for (const std::string& argument : arguments) command += " " + argument;
+    BOOST_TEST_CONTEXT(command) {
+        BOOST_TEST(end.code == code);
+        BOOST_TEST(end.out == "");
+        BOOST_TEST(end.err.rfind("error: ", 0) == 0, end.err);
+        BOOST_TEST(end.err.find('\n') == end.err.size() - 1, end.err);
+        for (const std::string& part : parts) {
+            BOOST_TEST(end.err.find(part) != std::string::npos, part << " is not in " << end.err);
+        }
+    }
+}
+
 // One of the four files of a data set in IDX: `count` images of side x side, or labels (side 0).
 inline std::string idx_file(int count, int side, int highest_label = 9) {
     std::string bytes{'\0', '\0', '\x08', side > 0 ? '\x03' : '\x01'};
