@@ -13,24 +13,6 @@ namespace gradus {
 
 namespace {
 
-// The constants of a Program are codes, also of a model that is simulated in float.
-class ExactSimulation {
-  public:
-    explicit ExactSimulation(const QuantizedModel& model) : model_(model) {
-        for (const auto& quantizer : model.quantizers) quantizer->simulate = Simulate::exact;
-    }
-    ~ExactSimulation() {
-        for (const auto& quantizer : model_.quantizers) {
-            quantizer->simulate = model_.recipe.simulate;
-        }
-    }
-    ExactSimulation(const ExactSimulation&) = delete;
-    ExactSimulation& operator=(const ExactSimulation&) = delete;
-
-  private:
-    const QuantizedModel& model_;
-};
-
 // What a graph node has become: a register, or an instruction that waits for its quantizer.
 struct Lowered {
     int reg = -1;
@@ -319,7 +301,8 @@ class Lowering {
 }  // namespace
 
 Program lower(const QuantizedModel& model) {
-    const ExactSimulation exact(model);
+    // The constants of a Program are codes, also of a model that is simulated in float.
+    const SimulateAs exact(model, Simulate::exact);
     // The step of training behind us may have left a scale where no forward would use it.
     for (const auto& quantizer : model.quantizers) {
         if (quantizer->algorithm->project) quantizer->algorithm->project(*quantizer);

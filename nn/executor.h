@@ -18,8 +18,8 @@ struct RunMode {
     uint64_t seed = 0;
 };
 
-// Called after each node with its value.
-using Observe = std::function<void(const Node& node, const Variable& value)>;
+// Called after each node with its value; what it puts in its place is what the consumers read.
+using Observe = std::function<void(const Node& node, Variable& value)>;
 
 struct Execution {
     Variable output;

@@ -330,6 +330,14 @@ std::string QuantizedModel::not_deployable() const {
     return "";
 }
 
+SimulateAs::SimulateAs(const QuantizedModel& model, Simulate simulate) : model_(model) {
+    for (const auto& quantizer : model.quantizers) quantizer->simulate = simulate;
+}
+
+SimulateAs::~SimulateAs() {
+    for (const auto& quantizer : model_.quantizers) quantizer->simulate = model_.recipe.simulate;
+}
+
 void merge_batch_norm(QuantizedModel& model) {
     for (const MergedLayer& layer : model.merged) layer.merge();
 }
@@ -338,11 +346,10 @@ void merge_batch_norm(QuantizedModel& model) {
 // after; there the values are seen as floats.
 void calibrate(QuantizedModel& model, const BatchSource& next) {
     merge_batch_norm(model);
-    const bool as_floats = shares_grids(model);
+    const SimulateAs mode(model, shares_grids(model) ? Simulate::qdq : model.recipe.simulate);
     for (const auto& quantizer : model.quantizers) {
         quantizer->observing = true;
         quantizer->seen.reset();
-        if (as_floats) quantizer->simulate = Simulate::qdq;
     }
     for (Tensor images = next(); images.defined(); images = next()) {
         execute(model.inference, images, RunMode{});
@@ -350,7 +357,6 @@ void calibrate(QuantizedModel& model, const BatchSource& next) {
     for (const auto& quantizer : model.quantizers) {
         quantizer->observing = false;
         quantizer->seen.reset();
-        quantizer->simulate = model.recipe.simulate;
     }
 }
 

@@ -46,6 +46,18 @@ struct QuantizedModel {
     std::string not_deployable() const;
 };
 
+// Lets all quantizers simulate in one way until it goes out of scope; then as the recipe says.
+class SimulateAs {
+  public:
+    SimulateAs(const QuantizedModel& model, Simulate simulate);
+    ~SimulateAs();
+    SimulateAs(const SimulateAs&) = delete;
+    SimulateAs& operator=(const SimulateAs&) = delete;
+
+  private:
+    const QuantizedModel& model_;
+};
+
 // Batches one after the other; an undefined tensor ends them.
 using BatchSource = std::function<Tensor()>;
 

@@ -57,6 +57,7 @@ struct Algorithm {
     const char* not_deployable = nullptr;  // why no integer target can execute it
     bool ends_by_range = false;            // first and last layer by the min-max rule (MQBench 2)
     bool takes_calibration = false;        // --calibration may replace its own first values
+    bool real_offset = false;              // a free zero point is a real number in qdq
     // Why it cannot serve this quantizer, as the end of "NAME: ..."; empty if it can.
     std::string (*refusal)(const Quantizer& q) = nullptr;
     std::vector<ParameterRow> (*parameters)(const Quantizer& q) = nullptr;

@@ -191,6 +191,7 @@ const Algorithm lsq_plus_algorithm{
     .name = "lsq+",
     .citation = "Bhalgat et al., LSQ+, CVPR Workshops 2020 (arXiv 2004.09576)",
     .takes_calibration = true,
+    .real_offset = true,
     .parameters = lsq_plus_parameters,
     .initialise = lsq_plus_initialise,
     .project = lsq_plus_project,

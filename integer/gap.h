@@ -1,0 +1,72 @@
+// gap -- how far the textbook float simulation (qdq) is from the integers, layer by layer.
+//
+// Teacher-forced: every layer reads the integers' codes, so that a difference is the layer's own.
+// Free-running: the simulation reads what it has made itself, as in training by --simulate qdq; a
+// difference grows through the layers behind. An output is near a tie if the certificate of
+// integer/error_bounds.h cannot prove its code; every other code of the teacher-forced run is equal,
+// and an image without any such output is equal in the free run too.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "integer/error_bounds.h"
+#include "integer/execute.h"
+
+namespace gradus {
+
+// Codes that differ on one grid.
+struct CodeDifference {
+    int64_t different = 0;
+    int32_t largest = 0;
+};
+
+// One node that rounds to a grid, over all images.
+struct LayerGap {
+    std::string layer;  // the instruction's, "layer1.0.conv1"
+    std::string op;
+    int64_t codes = 0;
+    int64_t near_tie = 0;
+    int64_t proven_different = 0;  // though not near a tie: 0, or a bound is wrong
+    CodeDifference forced{}, free{};
+};
+
+class Gap {
+  public:
+    Gap(const QuantizedModel& model, const Program& program);
+
+    // Runs the Program by `kernel`, then the simulation twice.
+    void add(const Tensor& images, IntegerKernel kernel);
+
+    const std::vector<LayerGap>& layers() const { return layers_; }  // in graph order
+    LayerGap total() const;
+    int64_t images() const { return images_; }
+    int64_t images_proven() const { return images_proven_; }                  // in every code
+    int64_t predictions_different() const { return predictions_different_; }  // free-running
+    float largest_logit_difference() const { return largest_logit_difference_; }
+
+  private:
+    // A node of the graph that rounds, with the instruction that does so in integers.
+    struct Place {
+        const Instruction* instruction;
+        size_t layer;  // in layers_
+        Tensor codes;  // the integers', of the batch in hand
+    };
+    Tensor run_integers(const Tensor& images, IntegerKernel kernel);
+    void run_forced(const Tensor& images);
+    Tensor run_free(const Tensor& images);
+    void certify(const Node& node, const Place& place, const Variable& value, const Bounded& x,
+                 std::vector<bool>& unproven);
+    void compare_logits(const Tensor& simulated, const Tensor& integer);
+
+    const QuantizedModel& model_;
+    const Program& program_;
+    ErrorBounds bounds_;
+    std::vector<LayerGap> layers_;
+    std::map<std::string, Place> places_;  // by node
+    int64_t images_ = 0, images_proven_ = 0, predictions_different_ = 0;
+    float largest_logit_difference_ = 0.0f;
+};
+
+}  // namespace gradus

@@ -1,0 +1,143 @@
+// The gap between the float simulation and the integers, and the certificate: whatever it proves is
+// so, on every hardware row and for every algorithm; and it proves most of what is equal.
+#include "integer/gap.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "integer/compare.h"
+#include "integer/lower.h"
+#include "tests/small_network.h"
+
+using namespace gradus;
+
+namespace {
+
+Recipe recipe_of(const std::string& algorithm, const std::string& hardware, int bits) {
+    Recipe recipe;
+    recipe.algorithm = algorithm;
+    recipe.hardware = hardware;
+    recipe.weight_bits = recipe.activation_bits = bits;
+    return recipe;
+}
+
+// What is measured on a few batches.
+struct Measured {
+    QuantizedModel model;
+    Program program;
+    Gap gap;
+
+    explicit Measured(const Recipe& recipe, const Graph& network = small_network())
+        : model(small_quantized(recipe, 4, network)), program(lower(model)), gap(model, program) {
+        gap.add(small_images(40, 7), IntegerKernel::fastest);
+        gap.add(small_images(24, 8), IntegerKernel::fastest);
+    }
+};
+
+// Moves the scale of a quantizer, so that its layer's constants are no longer those of the program.
+void scale_by(const QuantizedModel& model, const std::string& quantizer, float factor) {
+    for (const auto& q : model.quantizers) {
+        if (q->name == quantizer) q->parameter("scale").value.data<float>()[0] *= factor;
+    }
+}
+
+// Multipliers of 10 bits (Ascend), ranges in whole accumulators (Hexagon NN).
+bool is_coarse(const Hardware& hardware) {
+    return hardware.requantize == RequantizeRule::r10 || hardware.requantize == RequantizeRule::r8;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(gap)
+
+BOOST_AUTO_TEST_CASE(what_is_proven_is_equal_on_every_row) {
+    for (const Hardware& hardware : hardware_table()) {
+        for (const char* algorithm : {"lsq", "lsq+", "pact", "dorefa", "minmax"}) {
+            for (const int bits : {4, 8}) {
+                const Measured m(recipe_of(algorithm, hardware.name, bits));
+                const LayerGap total = m.gap.total();
+                const std::string name = join(algorithm, ' ', hardware.name, ' ', bits);
+                BOOST_TEST(total.proven_different == 0, name);
+                BOOST_TEST(total.forced.different <= total.near_tie, name);
+                BOOST_TEST(m.gap.images() == 64);
+                BOOST_TEST(total.codes > 50000);
+                if (algorithm == std::string("lsq+")) continue;  // proves nothing where it is free
+                BOOST_TEST(total.near_tie < total.codes / (is_coarse(hardware) ? 2 : 10),
+                           name << ": " << total.near_tie << " of " << total.codes);
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(float_batch_norm_between_is_bounded_too) {
+    Recipe recipe = recipe_of("lsq", "academic", 4);
+    recipe.bn_fold = -1;
+    const Measured m(recipe);
+    BOOST_TEST(m.gap.total().proven_different == 0);
+    BOOST_TEST(m.gap.total().near_tie < m.gap.total().codes / 10);
+}
+
+// The first layer of the program is made to be off: both runs see it there, the free one behind it.
+BOOST_AUTO_TEST_CASE(a_wrong_layer_is_seen_where_it_is) {
+    const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
+    const Program program = lower(model);
+    scale_by(model, "block1.relu1.quantizer", 1.2f);
+    Gap gap(model, program);
+    gap.add(small_images(16), IntegerKernel::fastest);
+    int64_t behind_forced = 0, behind_free = 0;
+    for (const LayerGap& layer : gap.layers()) {
+        if (layer.layer == "block1.conv1") {
+            BOOST_TEST(layer.forced.different > layer.codes / 50);
+            BOOST_TEST(layer.proven_different > 0);
+        } else if (layer.layer == "block2.conv1") {
+            behind_forced += layer.forced.different;
+            behind_free += layer.free.different;
+        }
+    }
+    BOOST_TEST(behind_free > behind_forced);
+}
+
+// The free run is the simulation that --simulate qdq trains by.
+BOOST_AUTO_TEST_CASE(the_free_run_is_the_comparison_in_qdq) {
+    const QuantizedModel model = small_quantized("tflite", Simulate::qdq);
+    const Program program = lower(model);
+    Gap gap(model, program);
+    Comparison comparison(model, program);
+    for (const uint64_t seed : {3, 4}) {
+        gap.add(small_images(48, seed), IntegerKernel::fastest);
+        comparison.add(small_images(48, seed), IntegerKernel::fastest);
+    }
+    for (const LayerComparison& layer : comparison.layers()) {
+        const auto found = std::find_if(
+            gap.layers().begin(), gap.layers().end(),
+            [&](const LayerGap& candidate) { return candidate.layer == layer.layer; });
+        BOOST_REQUIRE((found != gap.layers().end()));
+        BOOST_TEST(found->free.different == layer.codes_different, layer.layer);
+        BOOST_TEST(found->free.largest == layer.largest_difference, layer.layer);
+    }
+    BOOST_TEST(gap.predictions_different() == comparison.predictions_different());
+    BOOST_TEST(comparison.codes_different() > 0);
+}
+
+// An image without an output near a tie: the free run gives its codes.
+BOOST_AUTO_TEST_CASE(images_that_are_proven_are_equal) {
+    const QuantizedModel model = small_quantized("academic", Simulate::exact);
+    const Program program = lower(model);
+    int proven = 0;
+    for (uint64_t seed = 0; seed < 100; ++seed) {
+        Gap gap(model, program);
+        gap.add(small_images(1, seed), IntegerKernel::fastest);
+        if (gap.images_proven() == 0) continue;
+        ++proven;
+        BOOST_TEST(gap.total().near_tie == 0);
+        BOOST_TEST(gap.total().free.different == 0);
+    }
+    BOOST_TEST(proven > 50);
+}
+
+// The model simulates afterwards as it did before.
+BOOST_AUTO_TEST_CASE(the_model_is_left_as_it_was) {
+    const Measured m(recipe_of("lsq", "xnnpack", 4));
+    for (const auto& q : m.model.quantizers) BOOST_TEST((q->simulate == Simulate::exact));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
