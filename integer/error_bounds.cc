@@ -140,8 +140,7 @@ Tensor ErrorBounds::of(const Node& node, const std::vector<Bounded>& inputs,
     if (!kPassing.count(node.op)) return Tensor::full(output.shape(), INFINITY);
     std::vector<Variable> bounds;
     for (const Bounded& x : inputs) {
-        bounds.push_back(
-            Variable(x.bound.defined() ? x.bound : Tensor::zeros(x.value.shape())));
+        bounds.push_back(Variable(x.bound.defined() ? x.bound : Tensor::zeros(x.value.shape())));
     }
     return run_on(node, bounds);
 }
@@ -183,8 +182,8 @@ Tensor ErrorBounds::sum(const Node& node, const std::vector<Bounded>& inputs) co
     if (!i || i->is_float) {
         return map(a.shape(), [&](int64_t e) {
             const double mass = std::fabs(at(a, e)) + std::fabs(at(b, e));
-            return kSlack * (at(inputs[0].bound, e) + at(inputs[1].bound, e) +
-                             8 * kUnitRoundoff * mass);
+            return kSlack *
+                   (at(inputs[0].bound, e) + at(inputs[1].bound, e) + 8 * kUnitRoundoff * mass);
         });
     }
     AddConstants k = load_add_constants(*i);
@@ -204,16 +203,14 @@ Tensor ErrorBounds::average(const Node& node, const std::vector<Bounded>& inputs
     const Tensor mass = run_on(node, {Variable(magnitudes(inputs[0].value))});
     const Instruction* i = instruction(node.name);
     // What a window holds at most; at the edges it may be less.
-    const double count = node.op == "global_average_pool"
-                             ? static_cast<double>(in[1] * in[2])
-                             : window(node);
+    const double count =
+        node.op == "global_average_pool" ? static_cast<double>(in[1] * in[2]) : window(node);
     const double sums = (count + 4) * kUnitRoundoff;
     if (!i || i->is_float) {
         Tensor carried;
         if (inputs[0].bound.defined()) carried = run_on(node, {Variable(inputs[0].bound)});
-        return map(mass.shape(), [&](int64_t e) {
-            return kSlack * (2 * sums * at(mass, e) + at(carried, e));
-        });
+        return map(mass.shape(),
+                   [&](int64_t e) { return kSlack * (2 * sums * at(mass, e) + at(carried, e)); });
     }
     const RegisterGrid& grid = *grids_[i->output];
     const auto rule = rule_of<PoolRule>(*i);

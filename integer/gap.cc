@@ -64,12 +64,14 @@ Gap::Gap(const QuantizedModel& model, const Program& program)
     }
 }
 
-void Gap::add(const Tensor& images, IntegerKernel kernel) {
+Tensor Gap::add(const Tensor& images, IntegerKernel kernel) {
     const SimulateAs floats(model_, Simulate::qdq);
     const Tensor integer = run_integers(images, kernel);
     run_forced(images);
-    compare_logits(run_free(images), integer);
+    const Tensor simulated = run_free(images);
+    compare_logits(simulated, integer);
     images_ += images.shape()[0];
+    return simulated;
 }
 
 Tensor Gap::run_integers(const Tensor& images, IntegerKernel kernel) {

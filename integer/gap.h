@@ -36,8 +36,8 @@ class Gap {
   public:
     Gap(const QuantizedModel& model, const Program& program);
 
-    // Runs the Program by `kernel`, then the simulation twice.
-    void add(const Tensor& images, IntegerKernel kernel);
+    // Runs the Program by `kernel`, then the simulation twice. Returns the free run's logits.
+    Tensor add(const Tensor& images, IntegerKernel kernel);
 
     const std::vector<LayerGap>& layers() const { return layers_; }  // in graph order
     LayerGap total() const;

@@ -86,10 +86,9 @@ Variable run_requantize_average(const OpContext& context, const Inputs& in) {
     const Quantizer& q = quantizer_of(context.node);
     const Exact* value = in[0].exact();
     const Grid grid = q.algorithm->grid(q);
-    const Variable average =
-        value ? Variable(Exact{
-                    {requantize_average(q.hardware->mean, value->terms.at(0), grid, q.format)}})
-              : Variable(values_of(q, grid, in[0].data()));
+    const Variable average = value ? Variable(Exact{{requantize_average(
+                                         q.hardware->mean, value->terms.at(0), grid, q.format)}})
+                                   : Variable(values_of(q, grid, in[0].data()));
     return record("requantize_average", average, in,
                   [](const Tensor& dy) -> Grads { return {dy}; });
 }

@@ -61,7 +61,8 @@ double add_error(AddRule rule, const AddConstants& k, double a, double b) {
             return 16 * kUnitRoundoff * (mass + zeros);
         case AddRule::tflite:
         case AddRule::tflite_single: {
-            const double step = 2 * std::max(ra, rb) * std::ldexp(1.0, -add_rules::tflite_left_shift);
+            const double step =
+                2 * std::max(ra, rb) * std::ldexp(1.0, -add_rules::tflite_left_shift);
             const double last = rule == AddRule::tflite ? first_rounding(k.y_q31) : 0.0;
             return 2 * step + 2 * kQ31 * mass + last;
         }

@@ -44,8 +44,9 @@ class Deployment {
     OpenedRun run_;
     Program program_;
     Measurement measured_;
+    std::optional<Gap> gap_;
     Progress progress_;
-    Accuracy simulated_, integer_;
+    Accuracy simulated_, integer_, floats_;  // floats: of the gap's free run
     double integer_seconds_ = 0;
 };
 
@@ -54,7 +55,9 @@ Deployment::Deployment(const DeployOptions& options)
       run_(open_run(options.run, options.hardware, options.data_path)),
       program_(lower(run_.model)),
       measured_(run_.model, program_, run_.network),
-      progress_(std::cerr, progress_settings(false, false, 1 << 30)) {}
+      progress_(std::cerr, progress_settings(false, false, 1 << 30)) {
+    if (options.gap) gap_.emplace(run_.model, program_);
+}
 
 int64_t Deployment::images_wanted() const {
     const int64_t all = run_.data.test->size();
@@ -76,6 +79,7 @@ void Deployment::measure() {
         const Tensor images = samples(batch->images, 0, size);
         const Tensor labels = samples(batch->labels, 0, size);
         const BatchOutcome outcome = measured_.add(images, IntegerKernel::fastest);
+        if (gap_) count(floats_, gap_->add(images, IntegerKernel::fastest), labels);
         count(simulated_, outcome.simulated_logits, labels);
         count(integer_, outcome.integer_logits, labels);
         left -= size;
@@ -106,6 +110,8 @@ void Deployment::write_golden() {
 // Only for the run's own hardware is there a program of ./train to compare with.
 std::vector<std::string> Deployment::differences() const {
     std::vector<std::string> all;
+    const int64_t refuted = gap_ ? gap_->total().proven_different : 0;
+    if (refuted > 0) all.push_back(join(refuted, " codes differ that the certificate proves"));
     if (run_.options.simulate == "qdq") return all;
     const std::string file = options_.run + "/program.safetensors";
     if (options_.hardware.empty() && std::filesystem::exists(file)) {
@@ -151,7 +157,8 @@ FinalFacts Deployment::final_facts() const {
 
 void Deployment::print(const std::vector<std::string>& differences) const {
     const Hardware& hardware = *run_.model.hardware;
-    const DeployFacts facts{options_.run, rules_text(hardware), !hardware.exact, differences};
+    const DeployFacts facts{options_.run, rules_text(hardware),    !hardware.exact,
+                            differences,  gap_ ? &*gap_ : nullptr, floats_.top1()};
     if (options_.json) {
         std::cout << deploy_json(measured_, result(), final_facts(), facts);
         return;
@@ -159,6 +166,10 @@ void Deployment::print(const std::vector<std::string>& differences) const {
     const bool utf8 = stream_is_utf8(1);
     if (options_.layers) {
         print_measures(std::cout, measured_, utf8);
+        std::cout << '\n';
+    }
+    if (gap_) {
+        print_gap(std::cout, *gap_, floats_.top1(), utf8);
         std::cout << '\n';
     }
     print_final_table(std::cout, result(), final_facts(), utf8);

@@ -79,7 +79,59 @@ Json layer_json(const Measurement& measured, const LayerMeasure& m) {
     return json;
 }
 
+std::string of_codes(int64_t part, const LayerGap& layer) {
+    if (part == 0) return "0";
+    const double share = 100.0 * static_cast<double>(part) / static_cast<double>(layer.codes);
+    char text[40];
+    std::snprintf(text, sizeof text, " (%.2g%%)", share);
+    return count_text(part) + text;
+}
+
+Json gap_json(const LayerGap& layer) {
+    return {{"codes", layer.codes},
+            {"near_tie", layer.near_tie},
+            {"forced_different", layer.forced.different},
+            {"forced_largest", layer.forced.largest},
+            {"free_different", layer.free.different},
+            {"free_largest", layer.free.largest}};
+}
+
+Json gap_json(const Gap& gap, double top1) {
+    Json json = gap_json(gap.total());
+    json["top1"] = top1;
+    json["images"] = gap.images();
+    json["images_proven"] = gap.images_proven();
+    json["predictions_different"] = gap.predictions_different();
+    json["largest_logit_difference"] = gap.largest_logit_difference();
+    json["layers"] = Json::array();
+    for (const LayerGap& layer : gap.layers()) {
+        Json row{{"layer", layer.layer}, {"op", layer.op}};
+        row.update(gap_json(layer));
+        json["layers"].push_back(row);
+    }
+    return json;
+}
+
 }  // namespace
+
+void print_gap(std::ostream& out, const Gap& gap, double top1, bool utf8) {
+    ConsoleTable table({"qdq against integers", "op", "codes", "near a tie", "differ, fed integers",
+                        "largest", "differ, free", "largest"});
+    const auto row = [&](const std::string& name, const LayerGap& layer) {
+        table.row({name, layer.op, count_text(layer.codes), of_codes(layer.near_tie, layer),
+                   of_codes(layer.forced.different, layer), std::to_string(layer.forced.largest),
+                   of_codes(layer.free.different, layer), std::to_string(layer.free.largest)});
+    };
+    for (const LayerGap& layer : gap.layers()) row(layer.layer, layer);
+    row("all", gap.total());
+    table.print(out, utf8);
+    out << "near a tie: not proven equal by the bound of the float sums; every other code is\n"
+        << "free: top-1 " << fixed_text(top1, 2) << " %, predictions of "
+        << count_text(gap.predictions_different()) << " of " << count_text(gap.images())
+        << " images differ, logits by up to " << short_text(gap.largest_logit_difference())
+        << "; all codes of " << count_text(gap.images_proven())
+        << (gap.images_proven() == 1 ? " image" : " images") << " are proven equal\n";
+}
 
 void print_measures(std::ostream& out, const Measurement& measured, bool utf8) {
     ConsoleTable table({"layer", "op", "scale", "zero", "multiplier", "shift", "accumulators",
@@ -133,6 +185,7 @@ std::string deploy_json(const Measurement& measured, const Result& result, const
     for (const LayerMeasure& m : measured.layers()) {
         json["layers"].push_back(layer_json(measured, m));
     }
+    if (facts.gap) json["gap"] = gap_json(*facts.gap, facts.gap_top1);
     return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

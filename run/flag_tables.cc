@@ -231,6 +231,7 @@ std::vector<Flag> deploy_flags(DeployOptions& o) {
     add("--data-path,--data-dir,--data", &o.data_path, "folder of the data files, else the run's")
         .shown_as("DIR");
     add("--layers", &o.layers, "the table of layers (--no-layers)").used_for(FlagUse::recipe);
+    add("--gap", &o.gap, "how far the textbook float simulation (qdq) is from the integers");
     add("--golden", &o.golden, "write inputs, weights, accumulators and outputs of every layer")
         .shown_as("DIR");
     add("--verify", &o.verify, "replay such a bundle from its files alone; takes no RUN")

@@ -318,6 +318,8 @@ DeployOptions parse_deploy(int argc, const char* const* argv) {
                "--verify replays a bundle from its files alone; drop ", options.run);
     check_kind(options.golden.empty() || options.verify.empty(), ErrorKind::usage,
                "--golden writes a bundle and --verify replays one; drop one of them");
+    check_kind(!options.gap || options.verify.empty(), ErrorKind::usage,
+               "--gap measures a run and --verify replays a bundle; drop one of them");
     check_kind(!options.run.empty() || !options.verify.empty(), ErrorKind::usage,
                "nothing to deploy; name the folder of a run, as runs/latest (see --help)");
     return options;

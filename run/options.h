@@ -123,6 +123,7 @@ struct DeployOptions {
     std::string hardware;   // empty: the run's
     std::string data_path;  // empty: the run's
     int64_t images = -1;    // below 0: all, or 4 for a golden bundle
+    bool gap = false;       // measure the float simulation too
     std::string golden;     // write a bundle here
     std::string verify;     // replay the bundle here, instead of a run
     bool layers = true;     // the table of layers

@@ -106,6 +106,29 @@ BOOST_AUTO_TEST_CASE(a_run_is_what_it_was_when_it_ended) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(the_gap_of_the_float_simulation_is_measured) {
+    const std::string run = run_on("tflite");
+    const ProcessOutcome end = run_deploy({run, "--gap", "--json"});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    const json found = json::parse(end.out), gap = found.at("gap");
+    BOOST_TEST(gap.at("images") == 30);
+    BOOST_TEST(gap.at("forced_different") > 0);
+    BOOST_TEST(gap.at("near_tie") >= gap.at("forced_different"));
+    BOOST_TEST(gap.at("free_different") > gap.at("forced_different"));
+    int64_t codes = 0;
+    for (const json& layer : gap.at("layers")) codes += layer.at("codes").get<int64_t>();
+    BOOST_TEST(gap.at("codes") == codes);
+    // Those of the averages are compared here too.
+    BOOST_TEST(codes == found.at("codes_compared").get<int64_t>() + 30 * 512);
+
+    const ProcessOutcome table = run_deploy({run, "--gap", "--images", "7", "--no-layers"});
+    BOOST_TEST(table.code == 0);
+    for (const char* part : {"near a tie", "layer3.1.conv2", "of 7 images differ", "top-1"}) {
+        BOOST_TEST(contains(table.out, part), part);
+    }
+    BOOST_TEST(!contains(run_deploy({run, "--images", "7"}).out, "near a tie"));
+}
+
 BOOST_AUTO_TEST_CASE(the_tables_are_printed) {
     const ProcessOutcome end = run_deploy({run_on("tflite"), "--images", "7"});
     BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);

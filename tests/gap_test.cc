@@ -107,9 +107,9 @@ BOOST_AUTO_TEST_CASE(the_free_run_is_the_comparison_in_qdq) {
         comparison.add(small_images(48, seed), IntegerKernel::fastest);
     }
     for (const LayerComparison& layer : comparison.layers()) {
-        const auto found = std::find_if(
-            gap.layers().begin(), gap.layers().end(),
-            [&](const LayerGap& candidate) { return candidate.layer == layer.layer; });
+        const auto found =
+            std::find_if(gap.layers().begin(), gap.layers().end(),
+                         [&](const LayerGap& candidate) { return candidate.layer == layer.layer; });
         BOOST_REQUIRE((found != gap.layers().end()));
         BOOST_TEST(found->free.different == layer.codes_different, layer.layer);
         BOOST_TEST(found->free.largest == layer.largest_difference, layer.layer);

@@ -15,8 +15,7 @@ namespace {
 constexpr int kCases = 200000;
 
 int32_t nearest(long double v, int32_t z, int32_t lo, int32_t hi) {
-    return static_cast<int32_t>(
-        std::clamp<long double>(std::rint(v) + z, lo, hi));
+    return static_cast<int32_t>(std::clamp<long double>(std::rint(v) + z, lo, hi));
 }
 
 long double distance(long double v) {
@@ -141,8 +140,8 @@ BOOST_AUTO_TEST_CASE(requantization_is_within_its_error) {
         BOOST_TEST(outcome.wrong == 0, name);
         BOOST_TEST(outcome.needed > 0, name);
         // R2's first rounding may be half a code, R8's whole accumulators and R10's 10 bits too.
-        const bool coarse = rule == RequantizeRule::r2 || rule == RequantizeRule::r8 ||
-                            rule == RequantizeRule::r10;
+        const bool coarse =
+            rule == RequantizeRule::r2 || rule == RequantizeRule::r8 || rule == RequantizeRule::r10;
         BOOST_TEST(outcome.widest < (coarse ? 2.0 : 1e-3), name << ": " << outcome.widest);
     }
 }
