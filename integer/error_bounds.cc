@@ -194,7 +194,8 @@ Tensor ErrorBounds::sum(const Node& node, const std::vector<Bounded>& inputs) co
     return map(a.shape(), [&](int64_t e) {
         const double x = std::fabs(at(a, e)) / k.a.scale, y = std::fabs(at(b, e)) / k.b.scale;
         const double floats = 4 * kUnitRoundoff * (std::fabs(at(a, e)) + std::fabs(at(b, e)));
-        return kSlack * (k.y.scale * add_error(rule, k, std::rint(x), std::rint(y)) + floats);
+        return kSlack *
+               (k.y.scale * add_error(rule, k, round_half_even(x), round_half_even(y)) + floats);
     });
 }
 

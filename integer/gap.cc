@@ -24,7 +24,7 @@ bool on_another_grid(const Quantizer& q) {
 // From v to the nearest k + 1/2 that parts two codes of the clamp.
 double distance_to_tie(double v, const CodeBounds& bounds) {
     if (bounds.lo >= bounds.hi) return INFINITY;
-    return std::fabs(v - std::clamp(std::floor(v) + 0.5, bounds.lo + 0.5, bounds.hi - 0.5));
+    return std::fabs(v - std::clamp(round_down(v) + 0.5, bounds.lo + 0.5, bounds.hi - 0.5));
 }
 
 Tensor simulated_codes(const Quantizer& q, const Variable& value) {
