@@ -102,6 +102,14 @@ CUDA    := $(if $(call with,NVCC),$(wildcard $(ROOMS:%=%/*.cu)))
 TESTS   := $(filter-out $(DOORS),$(wildcard tests/*_test.cc) $(wildcard tests/main.cc))
 PROGRAMS := $(patsubst %.cc,%,$(wildcard *.cc))
 
+# The readers of files under libFuzzer, with what they need of the library.
+CLANG        ?= clang++
+FUZZ_SECONDS ?= 15
+FUZZERS      := $(patsubst tests/fuzz/%.cc,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.cc))
+FUZZ_SOURCES := $(filter-out $(DOORS) tensor/affine.cc,$(wildcard tensor/*.cc) data/idx.cc $(wildcard data/gzip*.cc) \
+    io/atomic_file.cc io/input_file.cc io/npy.cc io/safetensors.cc io/sha256.cc)
+FUZZ_OBJECTS := $(FUZZ_SOURCES:%.cc=build/fuzz/objects/%.o)
+
 objects  = $(patsubst %,$(BUILD)/%.o,$(basename $(filter %.cc,$(1)))) \
            $(patsubst %,$(BUILD)/%.o,$(filter %.cu,$(1)))
 LIBRARY := $(call objects,$(SOURCES) $(CUDA))
@@ -109,7 +117,7 @@ BINARIES := $(PROGRAMS:%=$(BUILD)/%) $(if $(TESTS),$(BUILD)/run_tests)
 
 # ---- goals ----------------------------------------------------------------------------------
 
-.PHONY: all test check format clean help FORCE
+.PHONY: all test check fuzz format clean help FORCE
 
 all: $(PROGRAMS)  ## build the programs (the default)
 
@@ -125,6 +133,9 @@ check: $(PROGRAMS)  ## format, one-way layers, documentation compiles, flags in 
 	@scripts/check_format.sh
 	@scripts/check_layers.py
 	@CXX="$(CXX)" scripts/check_docs.py
+
+fuzz: $(FUZZERS)  ## run the readers' fuzzers (clang), FUZZ_SECONDS=15 each
+	@for f in $(FUZZERS); do scripts/run_fuzzer.sh $$f $(FUZZ_SECONDS) || exit 1; done
 
 format:  ## put every source into the house format
 	@scripts/check_format.sh --mend
@@ -158,6 +169,17 @@ $(BUILD)/%.cu.o: %.cu $(BUILD)/flags.txt
 $(call objects,$(TESTS)): CXXFLAGS += $(if $(SANITIZE),,-O1)
 $(call objects,$(wildcard io/onnx*.cc tests/onnx_*.cc)): CPPFLAGS += $(ONNX_FLAGS)
 
+build/fuzz/objects/%.o: %.cc $(BUILD)/flags.txt
+	@mkdir -p $(@D)
+	@echo "clang++ $<"
+	@$(CLANG) $(CPPFLAGS) -std=c++20 -O1 -g $(filter-out -fno-math-errno,$(NUMERICS)) \
+	    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -MMD -MP -c $< -o $@
+
+.SECONDARY: $(FUZZ_OBJECTS) $(FUZZERS:build/fuzz/%=build/fuzz/objects/tests/fuzz/%.o)
+build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
+	@echo "link    $@"
+	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) -pthread
+
 # The facts of the build go into one object, so that a commit rebuilds only that one.
 COMMIT := $(or $(shell git describe --always --dirty --exclude '*' 2>/dev/null),unknown)
 fact = -DGRADUS_$(1)='"$(strip $(2))"'
@@ -176,4 +198,5 @@ $(BUILD)/flags.txt $(BUILD)/facts.txt $(BUILD)/objects.txt: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" > $@
 
--include $(patsubst %.o,%.d,$(LIBRARY) $(call objects,$(TESTS)) $(PROGRAMS:%=$(BUILD)/%.o))
+-include $(patsubst %.o,%.d,$(LIBRARY) $(call objects,$(TESTS)) $(PROGRAMS:%=$(BUILD)/%.o)) \
+    $(wildcard build/fuzz/objects/*/*.d build/fuzz/objects/tests/fuzz/*.d)

@@ -1,5 +1,6 @@
 #include "io/sha256.h"
 
+#include <cpuid.h>
 #include <immintrin.h>
 
 #include <algorithm>
@@ -87,10 +88,16 @@ __attribute__((target("sha,sse4.1"))) void compress_sha_ni(State& state,
     _mm_storeu_si128(to + 1, _mm_alignr_epi8(dchg, feba, 8));
 }
 
+// Not every compiler's __builtin_cpu_supports knows of it.
+bool has_sha_instructions() {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx >> 29 & 1) != 0;
+}
+
 }  // namespace
 
 Sha256::Sha256(bool readable)
-    : compress_(!readable && __builtin_cpu_supports("sha") ? compress_sha_ni : compress_readable) {}
+    : compress_(!readable && has_sha_instructions() ? compress_sha_ni : compress_readable) {}
 
 void Sha256::update(const void* bytes, size_t count) {
     const unsigned char* place = static_cast<const unsigned char*>(bytes);

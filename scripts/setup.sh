@@ -19,6 +19,7 @@ libonnx-dev libonnx-testdata libprotobuf-dev protobuf-compiler
 libgemmlowp-dev
 dataset-fashion-mnist
 clang-format python3
+clang libclang-rt-dev
 "
 oracle_packages="python3-torch python3-numpy python3-venv"
 
