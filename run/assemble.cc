@@ -141,6 +141,15 @@ void set_quantizer_rates(const Options& o, QuantizedModel& model) {
     }
 }
 
+void set_norm_decay(const Graph& network, float decay) {
+    for (const Node& node : network.nodes()) {
+        if (node.op != "batch_norm") continue;
+        for (const int position : {1, 2}) {  // gamma, beta
+            network.node(node.inputs.at(position)).parameter->weight_decay = decay;
+        }
+    }
+}
+
 OptimizerOptions optimizer_options(const Options& o) {
     OptimizerOptions options;
     options.kind = o.opt;
@@ -151,7 +160,9 @@ OptimizerOptions optimizer_options(const Options& o) {
 }
 
 Graph build_network(const Options& o, const Dataset& data) {
-    return find_model(o.model).build(model_options(o, data), Rng(o.seed).split("init"));
+    Graph network = find_model(o.model).build(model_options(o, data), Rng(o.seed).split("init"));
+    if (o.norm_weight_decay >= 0) set_norm_decay(network, static_cast<float>(o.norm_weight_decay));
+    return network;
 }
 
 Graph starting_network(const Options& o, const Dataset& data) {

@@ -29,6 +29,8 @@ std::string algorithms_text(const Options& options);
 // The learned parameters of all quantizers, and the rates and decay that the options give them.
 std::vector<std::shared_ptr<Parameter>> learned_parameters(const QuantizedModel& model);
 void set_quantizer_rates(const Options& options, QuantizedModel& model);
+// The L2 penalty of batch norm's gamma and beta, in this network and all that is made of it.
+void set_norm_decay(const Graph& network, float decay);
 OptimizerOptions optimizer_options(const Options& options);
 
 // The float network with its first weights.

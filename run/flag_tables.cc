@@ -124,6 +124,10 @@ void add_training_flags(FlagTable& table, Options& o) {
     table.add("--momentum", &o.momentum, "of sgd").range(0).below(1);
     table.add("--nesterov", &o.nesterov, "Nesterov's momentum (--no-nesterov)");
     table.add("--weight-decay,--wd", &o.weight_decay, "L2 penalty").range(0, 1);
+    table
+        .add("--norm-weight-decay", &o.norm_weight_decay,
+             "L2 penalty of batch norm's scale and shift; -1: --weight-decay")
+        .range(-1, 1);
     table.add("--warmup-epochs", &o.warmup_epochs, "linear warm-up, then cosine to 0")
         .range(0, 1e6);
     table.add("--label-smoothing,--smoothing", &o.label_smoothing, "of the targets")

@@ -61,6 +61,7 @@ struct Options {
     double float_lr = 0.1;  // peak of the float phase
     double momentum = 0.9;
     double weight_decay = 5e-4;
+    double norm_weight_decay = -1.0;  // of batch norm; below 0: --weight-decay
     double warmup_epochs = 0.3;
     double label_smoothing = 0.1;
     std::string opt = "sgd";

@@ -270,4 +270,24 @@ BOOST_AUTO_TEST_CASE(checkpoints_bring_back_every_algorithm) {
     }
 }
 
+// Batch norm of the float network and of what is made of it; nothing else.
+BOOST_AUTO_TEST_CASE(decay_of_batch_norm_acts_on_it_alone) {
+    const Graph network = small_network();
+    set_norm_decay(network, 0.0f);
+    int norms = 0;
+    for (const auto& p : network.parameters()) {
+        const bool of_norm = p->name.find(".bn") != std::string::npos ||
+                             p->name.find("downsample.1.") != std::string::npos ||
+                             p->name.rfind("bn1.", 0) == 0;
+        if (!p->trainable) continue;
+        norms += of_norm;
+        BOOST_TEST(p->weight_decay.has_value() == of_norm, p->name);
+    }
+    BOOST_TEST(norms == 12);
+    const QuantizedModel model = quantize(network, Recipe{});
+    for (const auto& p : model.training.parameters()) {
+        if (p->name == "block1.bn1.weight") BOOST_TEST(p->weight_decay.value_or(1.0f) == 0.0f);
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
