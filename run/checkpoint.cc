@@ -3,9 +3,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "io/safetensors.h"
 #include "io/weight_layout.h"
+#include "models/weight_names.h"
 #include "tensor/check.h"
 
 namespace gradus {
@@ -87,6 +89,37 @@ std::map<std::string, Tensor> optimizer_state(const SafetensorsFile& file,
     return state;
 }
 
+// A file's tensors under our names, as far as a scheme knows them.
+struct NamedWeights {
+    const NamingScheme* scheme = nullptr;
+    std::map<std::string, Tensor> tensors;
+    std::set<std::string> read;  // their names in the file
+};
+
+NamedWeights best_scheme(const std::map<std::string, Tensor>& file,
+                         const ParameterList& parameters) {
+    NamedWeights best;
+    for (const NamingScheme& scheme : naming_schemes()) {
+        NamedWeights weights{&scheme, {}, {}};
+        for (const auto& [ours, theirs] : names_in(scheme, parameters)) {
+            const auto found = file.find(theirs);
+            if (found == file.end()) continue;
+            weights.tensors[ours] = found->second;
+            weights.read.insert(theirs);
+        }
+        if (!best.scheme || weights.tensors.size() > best.tensors.size()) best = weights;
+    }
+    return best;
+}
+
+std::string scheme_list() {
+    std::string list;
+    for (const NamingScheme& scheme : naming_schemes()) {
+        list += (list.empty() ? "" : ", ") + std::string(scheme.name);
+    }
+    return list;
+}
+
 }  // namespace
 
 std::map<std::string, Tensor> export_parameters(const ParameterList& parameters) {
@@ -119,8 +152,29 @@ void save_network(const std::string& path, const ParameterList& parameters,
     save_safetensors(path, export_parameters(parameters), metadata);
 }
 
-void load_network(const std::string& path, const ParameterList& parameters) {
-    import_parameters(path, load_safetensors(path).tensors, parameters);
+std::string WeightsMatch::text() const {
+    std::string text = join(matched, " of ", tensors, " tensors matched by ", scheme, " names");
+    if (!left_out.empty())
+        text += "; left out: " + left_out + (tensors - matched > 1 ? ", ..." : "");
+    return text;
+}
+
+WeightsMatch load_network(const std::string& path, const ParameterList& parameters) {
+    const std::map<std::string, Tensor> file = load_safetensors(path).tensors;
+    const NamedWeights weights = best_scheme(file, parameters);
+    check_kind(!weights.tensors.empty(), ErrorKind::usage, path, ": has no tensor ",
+               parameters.at(0)->name, " by any naming scheme that is known (", scheme_list(),
+               "); it is the checkpoint of another model (see --model, --stem)");
+    import_parameters(path, weights.tensors, parameters);
+    WeightsMatch match{weights.scheme->name, weights.tensors.size(), file.size(), ""};
+    for (const auto& [name, tensor] : file) {
+        if (is_step_counter(name)) {
+            ++match.matched;
+        } else if (match.left_out.empty() && !weights.read.count(name)) {
+            match.left_out = name;
+        }
+    }
+    return match;
 }
 
 void save_quantized(const std::string& path, const QuantizedModel& model,

@@ -250,9 +250,8 @@ void Experiment::float_phase() {
     if (options_.weights.empty()) {
         train(float_graph_, phase("float"), [] { return Accuracy{}; });
     } else {
-        load_network(options_.weights, float_graph_.parameters());
-        progress_.line(join(options_.weights, ": ", float_graph_.parameters().size(), " of ",
-                            float_graph_.parameters().size(), " tensors matched"));
+        const WeightsMatch match = load_network(options_.weights, float_graph_.parameters());
+        progress_.line(options_.weights + ": " + match.text());
     }
     finish_float();
     begin_phase(quantizes() ? "quantized" : "done");

@@ -1,0 +1,119 @@
+// Checkpoints of other projects: every parameter found under their names.
+#include "models/weight_names.h"
+
+#include <boost/test/unit_test.hpp>
+#include <set>
+
+#include "io/safetensors.h"
+#include "io/weight_layout.h"
+#include "models/models.h"
+#include "run/checkpoint.h"
+#include "tests/files.h"
+
+using namespace gradus;
+
+namespace {
+
+Graph network(const std::string& model, uint64_t seed = 1) {
+    return find_model(model).build({Shape{32, 32, 3}, 10, "small"}, Rng(seed));
+}
+
+const NamingScheme& scheme(const std::string& name) {
+    for (const NamingScheme& candidate : naming_schemes()) {
+        if (candidate.name == name) return candidate;
+    }
+    throw std::runtime_error("no scheme " + name);
+}
+
+// Writes the parameters under another scheme's names, with step counters, as PyTorch does.
+std::string file_in(const TemporaryFolder& folder, const Graph& g, const std::string& scheme_name) {
+    std::map<std::string, Tensor> tensors;
+    const auto names = names_in(scheme(scheme_name), g.parameters());
+    for (const auto& p : g.parameters()) {
+        const std::string& theirs = names.at(p->name);
+        BOOST_TEST(tensors.count(theirs) == 0, theirs);
+        tensors[theirs] = filters_to_file(p->value);
+        const size_t end = theirs.find("running_mean");
+        if (end == std::string::npos) continue;
+        tensors[theirs.substr(0, end) + "num_batches_tracked"] = Tensor::from<int64_t>({3}, {});
+    }
+    save_safetensors(folder.path("weights"), tensors);
+    return folder.path("weights");
+}
+
+void check_loads(const std::string& model, const std::string& scheme_name, const char* expected) {
+    const TemporaryFolder folder;
+    const Graph from = network(model, 1), to = network(model, 2);
+    const WeightsMatch match = load_network(file_in(folder, from, scheme_name), to.parameters());
+    BOOST_TEST(match.text() == expected);
+    for (size_t i = 0; i < from.parameters().size(); ++i) {
+        BOOST_TEST((from.parameters()[i]->value.to_vector<float>() ==
+                    to.parameters()[i]->value.to_vector<float>()),
+                   from.parameters()[i]->name);
+    }
+}
+
+std::string in(const char* scheme_name, const char* ours, int block = -1) {
+    return scheme(scheme_name).translate(ours, block);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(weight_names)
+
+BOOST_AUTO_TEST_CASE(resnet18_has_the_122_tensors_of_torchvision) {
+    check_loads("resnet18", "our own", "122 of 122 tensors matched by our own names");
+}
+
+BOOST_AUTO_TEST_CASE(names_of_regnet) {
+    const char* ours = "trunk_output.block2.block2-0.f.b.1.running_var";
+    BOOST_TEST(in("timm's", ours) == "s2.b1.conv2.bn.running_var");
+    BOOST_TEST(in("pycls's and MQBench's", ours) == "s2.b1.f.b_bn.running_var");
+    const char* projection = "trunk_output.block4.block4-0.proj.0.weight";
+    BOOST_TEST(in("timm's", projection) == "s4.b1.downsample.conv.weight");
+    BOOST_TEST(in("pycls's and MQBench's", projection) == "s4.b1.proj.weight");
+    BOOST_TEST(in("pycls's and MQBench's", "trunk_output.block4.block4-0.proj.1.bias") ==
+               "s4.b1.bn.bias");
+    BOOST_TEST(in("timm's", "stem.1.weight") == "stem.bn.weight");
+    BOOST_TEST(in("timm's", "fc.weight") == "head.fc.weight");
+}
+
+BOOST_AUTO_TEST_CASE(names_of_mobilenet) {
+    BOOST_TEST(in("timm's", "features.1.conv.1.weight", 0) == "blocks.0.0.conv_pw.weight");
+    BOOST_TEST(in("timm's", "features.4.conv.1.0.weight", 3) == "blocks.2.0.conv_dw.weight");
+    BOOST_TEST(in("timm's", "features.17.conv.3.bias", 16) == "blocks.6.0.bn3.bias");
+    BOOST_TEST(in("timm's", "features.18.1.weight") == "bn2.weight");
+    BOOST_TEST(in("timm's", "classifier.1.bias") == "classifier.bias");
+    BOOST_TEST(in("MQBench's", "features.2.conv.1.0.weight") == "features.2.conv.3.weight");
+    BOOST_TEST(in("MQBench's", "features.2.conv.3.weight") == "features.2.conv.7.weight");
+    BOOST_TEST(in("MQBench's", "features.1.conv.2.weight") == "features.1.conv.4.weight");
+}
+
+BOOST_AUTO_TEST_CASE(names_of_efficientnet_lite) {
+    const char* theirs = "efficientnet-lite-pytorch's";
+    BOOST_TEST(in(theirs, "blocks.0.0.bn1.weight", 0) == "_blocks.0._bn1.weight");
+    BOOST_TEST(in(theirs, "blocks.0.0.conv_pw.weight", 0) == "_blocks.0._project_conv.weight");
+    BOOST_TEST(in(theirs, "blocks.2.1.bn1.weight", 4) == "_blocks.4._bn0.weight");
+    BOOST_TEST(in(theirs, "blocks.2.1.conv_pwl.weight", 4) == "_blocks.4._project_conv.weight");
+    BOOST_TEST(in(theirs, "bn2.running_mean") == "_bn1.running_mean");
+    BOOST_TEST(in(theirs, "classifier.bias") == "_fc.bias");
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_is_said) {
+    const TemporaryFolder folder;
+    const Graph g = network("resnet18");
+    std::map<std::string, Tensor> tensors = export_parameters(g.parameters());
+    tensors["auxiliary.weight"] = Tensor::zeros({3});
+    save_safetensors(folder.path("more"), tensors);
+    BOOST_TEST(load_network(folder.path("more"), g.parameters()).text() ==
+               "102 of 103 tensors matched by our own names; left out: auxiliary.weight");
+    tensors.erase("layer2.0.conv1.weight");
+    save_safetensors(folder.path("less"), tensors);
+    BOOST_TEST(throws(ErrorKind::usage, {"layer2.0.conv1.weight", "another model"},
+                      [&] { load_network(folder.path("less"), g.parameters()); }));
+    save_safetensors(folder.path("other"), {{"x", Tensor::zeros({3})}});
+    BOOST_TEST(throws(ErrorKind::usage, {"timm's", "another model"},
+                      [&] { load_network(folder.path("other"), g.parameters()); }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
