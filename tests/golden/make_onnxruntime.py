@@ -1,53 +1,23 @@
 #!/usr/bin/env python3
 """Vectors of onnxruntime's integer kernels, for tests/requantize_test.cc.
 
-Needs the PyPI packages onnxruntime and onnx (scripts/setup.sh --oracles). Accumulators are injected
-as the bias of a 1x1 convolution whose input is its zero point, so that any int32 accumulator meets
+Needs the PyPI packages onnxruntime and onnx (scripts/setup.sh --oracles). Any int32 accumulator meets
 any multiplier; the scales are chosen so that products land on ties or within an ulp of one.
+scripts/compare_oracles.py compares more vectors with the library that is installed.
 """
 import os
+import sys
 
 import numpy as np
-import onnx
-import onnxruntime as ort
-from onnx import TensorProto as T
-from onnx import helper as h
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "onnxruntime")
+sys.path.insert(0, os.path.join(HERE, "../../../scripts/oracles"))
+from onnxruntime_oracle import add, average, conv, onnxruntime  # noqa: E402
 
 
 def save(name, array):
     os.makedirs(HERE, exist_ok=True)
     np.save(os.path.join(HERE, name + ".npy"), np.ascontiguousarray(array))
-
-
-def run(nodes, inputs, outputs, initializers, feeds, domain="", version=13):
-    graph = h.make_graph(nodes, "g", inputs, outputs, initializers)
-    imports = [h.make_opsetid("", 13)]
-    if domain:
-        imports.append(h.make_opsetid(domain, version))
-    model = h.make_model(graph, opset_imports=imports, ir_version=7)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, feeds)[0]
-
-
-def tensor(name, array):
-    return onnx.numpy_helper.from_array(array, name)
-
-
-def conv(acc, sw, sx, sy, zx, zy):
-    """codes of QLinearConv for accumulators acc[c] with weight scales sw[c]."""
-    n = acc.size
-    init = [
-        tensor("sx", np.float32(sx).reshape(())), tensor("zx", np.uint8(zx).reshape(())),
-        tensor("w", np.ones((n, 1, 1, 1), np.int8)), tensor("sw", sw.astype(np.float32)),
-        tensor("zw", np.zeros(n, np.int8)), tensor("sy", np.float32(sy).reshape(())),
-        tensor("zy", np.uint8(zy).reshape(())), tensor("b", acc.astype(np.int32)),
-    ]
-    node = h.make_node("QLinearConv", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy", "b"], ["y"])
-    x = np.full((1, 1, 1, 1), zx, np.uint8)
-    return run([node], [h.make_tensor_value_info("x", T.UINT8, [1, 1, 1, 1])],
-               [h.make_tensor_value_info("y", T.UINT8, None)], init, {"x": x}).reshape(-1)
 
 
 def make_conv():
@@ -86,17 +56,7 @@ def make_add():
     cases = [((0.05, 0.05, 0.1), (0, 0, 0)), ((0.05, 0.05, 0.1), (3, 7, 11)),
              ((0.031, 0.077, 0.093), (0, 128, 0)), ((1.0, 0.5, 0.25), (5, 250, 1)),
              ((0.002, 1.3, 0.9), (255, 0, 127))]
-    ys = []
-    for (sa, sb, sc), (za, zb, zc) in cases:
-        init = [tensor(n, np.float32(v).reshape(())) for n, v in (("sa", sa), ("sb", sb), ("sc", sc))]
-        init += [tensor(n, np.uint8(v).reshape(())) for n, v in (("za", za), ("zb", zb), ("zc", zc))]
-        node = h.make_node("QLinearAdd", ["a", "sa", "za", "b", "sb", "zb", "sc", "zc"], ["y"],
-                           domain="com.microsoft")
-        shape = [a.size]
-        ys.append(run([node], [h.make_tensor_value_info("a", T.UINT8, shape),
-                               h.make_tensor_value_info("b", T.UINT8, shape)],
-                      [h.make_tensor_value_info("y", T.UINT8, shape)], init, {"a": a, "b": b},
-                      "com.microsoft", 1))
+    ys = [add(a, b, scales, zeros) for scales, zeros in cases]
     save("add_scales", np.array([c[0] for c in cases], np.float32))
     save("add_zero_points", np.array([c[1] for c in cases], np.int32))
     save("add_y", np.array(ys, np.uint8))  # [case, 65536]: a = i / 256, b = i % 256
@@ -112,14 +72,9 @@ def make_average():
     for side, s, z in cases:
         x = rng.integers(0, 256, (1, 64, side, side)).astype(np.uint8)
         x[0, :32] = rng.integers(0, 16, (32, side, side))  # small sums: many ties
-        init = [tensor("s", np.float32(s).reshape(())), tensor("z", np.uint8(z).reshape(()))]
-        node = h.make_node("QLinearGlobalAveragePool", ["x", "s", "z", "s", "z"], ["y"],
-                           domain="com.microsoft", channels_last=0)
-        y = run([node], [h.make_tensor_value_info("x", T.UINT8, list(x.shape))],
-                [h.make_tensor_value_info("y", T.UINT8, [1, 64, 1, 1])], init, {"x": x},
-                "com.microsoft", 1)
+        y = average("QLinearGlobalAveragePool", x, s, z)
         xs.append(x.reshape(64, -1).astype(np.int32).sum(1))
-        ys.append(y.reshape(-1))
+        ys.append(y)
     save("average_sums", np.array(xs, np.int32))  # [case, 64]
     save("average_cases", np.array([[c[0] * c[0], c[2]] for c in cases], np.int32))
     save("average_scales", np.array([c[1] for c in cases], np.float32))
@@ -127,7 +82,7 @@ def make_average():
 
 
 if __name__ == "__main__":
-    print("onnxruntime", ort.__version__)
+    print("onnxruntime", onnxruntime.__version__)
     make_conv()
     make_add()
     make_average()

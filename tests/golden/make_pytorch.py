@@ -14,13 +14,13 @@ code of oneDNN's and is only compared. An engine that is absent is said to be an
 """
 import os
 import sys
-import warnings
 
 import numpy as np
-import torch
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch")
-warnings.simplefilter("ignore")
+sys.path.insert(0, os.path.join(HERE, "../../../scripts/oracles"))
+from pytorch_oracle import add, average, conv, torch  # noqa: E402
+
 GRIDS = [(0.0173, 0.091, 3, 0), (0.5, 0.25, 0, 7), (0.0031, 0.77, 128, 255), (1.0, 1.0, 1, 101)]
 SUMS = [((0.05, 0.05, 0.1), (3, 7, 11)), ((0.002, 1.3, 0.9), (255, 0, 127)),
         ((0.11230737715959549, 0.8219661116600037, 0.020908964797854424), (161, 32, 114)),
@@ -30,17 +30,6 @@ SUMS = [((0.05, 0.05, 0.1), (3, 7, 11)), ((0.002, 1.3, 0.9), (255, 0, 127)),
 def save(name, array):
     os.makedirs(HERE, exist_ok=True)
     np.save(os.path.join(HERE, name + ".npy"), np.ascontiguousarray(array))
-
-
-def conv(codes, bias, sw, sx, sy, zx, zy):
-    n = bias.size
-    w = torch._make_per_channel_quantized_tensor(
-        torch.from_numpy(codes.reshape(n, 1, 1, 1)), torch.from_numpy(sw.astype(np.float64)),
-        torch.zeros(n, dtype=torch.int64), 0)
-    packed = torch.ops.quantized.conv2d_prepack(w, torch.from_numpy(bias), [1, 1], [0, 0], [1, 1], 1)
-    x = torch._make_per_tensor_quantized_tensor(
-        torch.full((1, 1, 1, 1), zx + 57, dtype=torch.uint8), float(sx), zx)
-    return torch.ops.quantized.conv2d(x, packed, float(sy), zy).int_repr().numpy().reshape(-1)
 
 
 def make_conv(engine):
@@ -64,7 +53,8 @@ def make_conv(engine):
         rows["codes"].append(codes)
         rows["weight_scale"].append(sw)
         rows["bias"].append(bias)
-        rows["y"].append(conv(codes, bias, sw, sx, sy, zx, zy))
+        rows["y"].append(conv(np.array([zx + 57], np.uint8), codes.reshape(n, 1), bias, sw, sx, sy, zx,
+                              zy))
     save(f"{engine}_conv_weight_scale", np.array(rows["weight_scale"], np.float32))
     save(f"{engine}_conv_codes", np.array(rows["codes"], np.int8))
     save(f"{engine}_conv_bias", np.array(rows["bias"], np.float32))
@@ -73,12 +63,7 @@ def make_conv(engine):
 
 def make_add(engine):
     a, b = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8), indexing="ij")
-    quantized = torch._make_per_tensor_quantized_tensor
-    ys = []
-    for (sa, sb, sc), (za, zb, zc) in SUMS:
-        qa = quantized(torch.from_numpy(a.reshape(-1)), float(np.float32(sa)), za)
-        qb = quantized(torch.from_numpy(b.reshape(-1)), float(np.float32(sb)), zb)
-        ys.append(torch.ops.quantized.add(qa, qb, float(np.float32(sc)), zc).int_repr().numpy())
+    ys = [add(a.reshape(-1), b.reshape(-1), np.float32(scales), zeros) for scales, zeros in SUMS]
     y = np.array(ys, np.uint8)  # a = i / 256, b = i % 256
     if engine == "fbgemm":
         onednn = np.load(os.path.join(HERE, "onednn_add_y.npy"))
@@ -95,11 +80,9 @@ def make_average(engine):
         for s, z in ((0.05, 0), (0.0371, 3), (1.7, 255), (0.1, 128)):
             x = rng.integers(0, 256, (1, 256, side, side)).astype(np.uint8)
             x[0, :128] = rng.integers(0, 16, (128, side, side))
-            qx = torch._make_per_tensor_quantized_tensor(torch.from_numpy(x), s, z)
-            qx = qx.contiguous(memory_format=torch.channels_last)  # as convolutions leave it
-            y = torch.nn.functional.adaptive_avg_pool2d(qx, (1, 1))
+            y = average(lambda q: torch.nn.functional.adaptive_avg_pool2d(q, (1, 1)), x, s, z)
             sums.append(x.reshape(256, -1).astype(np.int32).sum(1))
-            ys.append(y.int_repr().numpy().reshape(-1))
+            ys.append(y)
     save(f"{engine}_average_sums", np.array(sums, np.int32))
     save(f"{engine}_average_y", np.array(ys, np.uint8))
 
