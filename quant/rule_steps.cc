@@ -1,5 +1,7 @@
 #include "quant/rule_steps.h"
 
+#include <cstdlib>
+
 namespace gradus {
 
 namespace {
@@ -117,6 +119,28 @@ Fraction last_rounding(AddRule rule, int32_t a, int32_t b, const AddConstants& k
     }
 }
 
+// The other rules round the raw sum.
+bool centres(PoolRule rule) {
+    return rule == PoolRule::real || rule == PoolRule::mean || rule == PoolRule::mean_single;
+}
+
+Fraction last_rounding(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
+                       int32_t centred) {
+    switch (rule) {
+        case PoolRule::mean:
+            return twice_rounded(centred, k.q31);
+        case PoolRule::mean_single:
+            return once_rounded(centred, k.q31);
+        case PoolRule::half_away:
+        case PoolRule::truncated:
+            return {static_cast<double>(sum) / count, 2 * std::abs(sum % count) == count};
+        case PoolRule::mantissa:
+            return fraction(static_cast<int64_t>(sum) * k.integer, k.shift);
+        default:
+            return fraction(r1_value(centred, k.multiplier));
+    }
+}
+
 template <class T>
 std::vector<double> pair(T left, T right) {
     return {static_cast<double>(left), static_cast<double>(right)};
@@ -181,6 +205,11 @@ std::vector<const char*> term_names(AddRule rule) {
     return {"from a", "from b"};
 }
 
+std::vector<const char*> term_names(PoolRule rule) {
+    if (centres(rule)) return {"centred"};
+    return {};
+}
+
 RuleSteps rule_steps(RequantizeRule rule, int32_t acc, const RequantizeConstants& k,
                      const OutputGrid& y) {
     RuleSteps steps = unclamped_steps(rule, acc, k, y);
@@ -199,6 +228,18 @@ RuleSteps rule_steps(AddRule rule, int32_t a, int32_t b, const AddConstants& k, 
     steps.with_zero = residual_add_value(rule, a, b, k, INT32_MIN, kWidestCode);
     steps.code = residual_add_value(rule, a, b, k, bounds.lo, bounds.hi);
     set_value(steps, last_rounding(rule, a, b, k), bounds);
+    return steps;
+}
+
+RuleSteps rule_steps(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
+                     int32_t zero_point, CodeBounds bounds) {
+    const int32_t centred = sum - count * zero_point;
+    RuleSteps steps;
+    if (centres(rule)) steps.terms = {static_cast<double>(centred)};
+    steps.with_zero = average_code(rule, sum, count, k, zero_point, INT32_MIN, kWidestCode);
+    steps.rounded = steps.with_zero - (centres(rule) ? zero_point : 0);
+    steps.code = average_code(rule, sum, count, k, zero_point, bounds.lo, bounds.hi);
+    set_value(steps, last_rounding(rule, sum, count, k, centred), bounds);
     return steps;
 }
 

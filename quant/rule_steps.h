@@ -1,13 +1,15 @@
 // rule_steps -- what a rule does on the way from its operands to a code, for people to look at.
 //
-// Every number is what the functions of requantize.h and residual_add.h return: the terms, the value
-// that is rounded last, the rule with zero point 0 and without a clamp, without a clamp, and whole.
+// Every number is what the functions of requantize.h, residual_add.h and average.h return: the terms,
+// the value that is rounded last, the rule with zero point 0 and without a clamp, without a clamp, and
+// whole.
 //
 // tests      tests/explain_rules_test.cc
 #pragma once
 
 #include <vector>
 
+#include "quant/average.h"
 #include "quant/format.h"
 #include "quant/requantize.h"
 #include "quant/residual_add.h"
@@ -33,10 +35,13 @@ struct RuleSteps {
 // "as float": what comes before the value that is rounded last.
 std::vector<const char*> term_names(RequantizeRule rule);
 std::vector<const char*> term_names(AddRule rule);
+std::vector<const char*> term_names(PoolRule rule);
 
 // Clamped to the format's own ends.
 RuleSteps rule_steps(RequantizeRule rule, int32_t acc, const RequantizeConstants& k,
                      const OutputGrid& y);
 RuleSteps rule_steps(AddRule rule, int32_t a, int32_t b, const AddConstants& k, CodeBounds bounds);
+RuleSteps rule_steps(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
+                     int32_t zero_point, CodeBounds bounds);
 
 }  // namespace gradus

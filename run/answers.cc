@@ -31,7 +31,7 @@ void print_hardware() {
           [](const Hardware& h) {
               return Words{h.name, rules_text(h)};
           });
-    std::cout << "(./explain requantize and ./explain add show the rules on numbers)\n\n";
+    std::cout << "(./explain requantize, add and average show the rules on numbers)\n\n";
     print({"hardware", "evidence; exact: the formula was read in open source"},
           [](const Hardware& h) {
               return Words{h.name, join(h.exact ? "exact: " : "nominal: ", h.evidence)};

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "run/explain_add.h"
+#include "run/explain_average.h"
 #include "run/explain_quantizer.h"
 #include "run/explain_requantize.h"
 #include "run/suggest.h"
@@ -33,6 +34,10 @@ const Topic kTopics[] = {
      }},
     {"add", "two arrays of codes added by a rule, step by step",
      [](int argc, const char* const* argv) { return explain_add(parse_add_question(argc, argv)); }},
+    {"average", "sums of codes put back on their grid by a rule, step by step",
+     [](int argc, const char* const* argv) {
+         return explain_average(parse_average_question(argc, argv));
+     }},
 };
 
 std::vector<std::string> topic_names() {

@@ -6,7 +6,6 @@
 #include <iostream>
 
 #include "io/npy.h"
-#include "quant/hardware.h"
 #include "run/explain_steps.h"
 #include "run/quantizer_report.h"
 
@@ -84,16 +83,6 @@ Grids grids_of(const AddQuestion& question) {
     return {grid(0), grid(1), grid(2)};
 }
 
-CodeBounds bounds_of_question(const AddQuestion& question, const Hardware& hardware) {
-    QuantFormat format = hardware.activation;
-    format.bits = 8;
-    const CodeBounds bounds{question.qmin == AddQuestion::unset ? format.qmin() : question.qmin,
-                            question.qmax == AddQuestion::unset ? format.qmax() : question.qmax};
-    check_kind(bounds.lo < bounds.hi, ErrorKind::usage, "--qmin ", bounds.lo,
-               " must be below --qmax ", bounds.hi);
-    return bounds;
-}
-
 // I32 codes that either a signed or an unsigned byte holds.
 Tensor load_codes(const std::string& path) {
     const Tensor stored = load_npy(path);
@@ -130,8 +119,7 @@ Constant whole(const char* name, int64_t value) {
     return {name, std::to_string(value)};
 }
 Constant fixed(const char* name, Q31 m) {
-    return {name, join(digits_text(ldexp(static_cast<double>(m.value), m.exponent - 31)), " (",
-                       m.value, " in Q31, shift ", m.exponent, ")")};
+    return {name, q31_text(m)};
 }
 
 std::vector<Constant> constants_of(AddRule rule, const AddConstants& k) {
@@ -169,7 +157,7 @@ struct Addition {
 Addition prepare(const AddQuestion& question) {
     const Hardware& hardware = hardware_of(question);
     const Grids g = grids_of(question);
-    const CodeBounds bounds = bounds_of_question(question, hardware);
+    const CodeBounds bounds = bounds_of_flags(question.qmin, question.qmax, question.hardware);
     const std::string refusal = add_refusal(hardware.add, g.a, g.b, g.y);
     check_kind(refusal.empty(), ErrorKind::usage, "--scales: ", refusal, "; choose other scales");
     const AddConstants constants = add_constants(hardware.add, g.a, g.b, g.y);

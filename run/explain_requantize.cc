@@ -65,22 +65,8 @@ RequantizeRule rule_of(const RequantizeQuestion& question) {
     return hardware.requantize;
 }
 
-// The ends of the target's 8-bit activations, unless told.
-CodeBounds bounds_of_question(const RequantizeQuestion& question) {
-    CodeBounds bounds{question.qmin, question.qmax};
-    if (!question.hardware.empty()) {
-        QuantFormat format = find_hardware(question.hardware).activation;
-        format.bits = 8;
-        if (bounds.lo == RequantizeQuestion::unset) bounds.lo = format.qmin();
-        if (bounds.hi == RequantizeQuestion::unset) bounds.hi = format.qmax();
-    }
-    check_kind(bounds.lo < bounds.hi, ErrorKind::usage, "--qmin ", bounds.lo,
-               " must be below --qmax ", bounds.hi);
-    return bounds;
-}
-
 OutputGrid grid_of(const RequantizeQuestion& question, RequantizeRule rule) {
-    const CodeBounds bounds = bounds_of_question(question);
+    const CodeBounds bounds = bounds_of_flags(question.qmin, question.qmax, question.hardware);
     check_kind(rule != RequantizeRule::r8 || bounds.hi - bounds.lo <= 255, ErrorKind::usage,
                "R8 has the levels of 8 bits, --qmin ", bounds.lo, " and --qmax ", bounds.hi,
                " leave ", bounds.hi - bounds.lo, "; bring them within 255 of each other");

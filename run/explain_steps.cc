@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "run/console_table.h"
+#include "run/options.h"
 #include "run/quantizer_report.h"
 
 namespace gradus {
@@ -65,11 +66,29 @@ std::string bits_text(float value) {
     return float_text(value) + text;
 }
 
+std::string q31_text(Q31 m) {
+    return join(digits_text(ldexp(static_cast<double>(m.value), m.exponent - 31)), " (", m.value,
+                " in Q31, shift ", m.exponent, ")");
+}
+
 float scale_of_flag(const std::string& flag, double value) {
     const auto scale = static_cast<float>(value);
     check_kind(scale > 0.0f && std::isfinite(scale), ErrorKind::usage, flag,
                " takes a positive number that a float32 holds; got ", value);
     return scale;
+}
+
+CodeBounds bounds_of_flags(int qmin, int qmax, const std::string& hardware) {
+    CodeBounds bounds{qmin, qmax};
+    if (!hardware.empty()) {
+        QuantFormat format = find_hardware(hardware).activation;
+        format.bits = 8;
+        if (bounds.lo == kUnsetCode) bounds.lo = format.qmin();
+        if (bounds.hi == kUnsetCode) bounds.hi = format.qmax();
+    }
+    check_kind(bounds.lo < bounds.hi, ErrorKind::usage, "--qmin ", bounds.lo,
+               " must be below --qmax ", bounds.hi);
+    return bounds;
 }
 
 void StepCounts::add(const RuleSteps& steps) {

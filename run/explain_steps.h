@@ -13,8 +13,12 @@ namespace gradus {
 std::string digits_text(double value);
 // "3.8146973e-06 (0x1p-18)": the shortest text that reads back, and every bit.
 std::string bits_text(float value);
+// "0.25 (1073741824 in Q31, shift -1)"
+std::string q31_text(Q31 m);
 // The float that a flag's number is. Error(usage): none that is positive and finite.
 float scale_of_flag(const std::string& flag, double value);
+// --qmin and --qmax, where unset the ends of the hardware's 8-bit activations.
+CodeBounds bounds_of_flags(int qmin, int qmax, const std::string& hardware);
 
 // What happened to all elements.
 struct StepCounts {

@@ -343,4 +343,23 @@ std::vector<Flag> add_question_flags(AddQuestion& o) {
     return table.take();
 }
 
+std::vector<Flag> average_question_flags(AverageQuestion& o) {
+    FlagTable table;
+    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
+        return table.add(names, target, help).used_for(FlagUse::call);
+    };
+    table.section("rule");
+    add("--hardware,--backend", &o.hardware, "whose rule averages");
+    add("--windows", &o.windows, "the rule of windows, not that of global averages");
+    table.section("values");
+    add("--sums", &o.sums, "int32 sums of 8-bit codes").shown_as("FILE.npy");
+    add("--count", &o.count, "codes in each sum").range(1, 1 << 22);
+    add("--scale", &o.scale, "of the codes and of their average").above(0);
+    add("--zero-point", &o.zero_point, "of the same").range(-128, 255);
+    add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);
+    add("--qmax", &o.qmax, "highest code").range(-128, 255);
+    add_step_flags(table, o);
+    return table.take();
+}
+
 }  // namespace gradus

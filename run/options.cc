@@ -228,6 +228,10 @@ const char* const kAddUsage =
     "Adds two arrays of codes by the rule of a target and shows the steps of the first ones.\n"
     "usage: ./explain add --hardware onnxruntime --lhs a.npy --rhs b.npy\n"
     "           --scales 0.1,0.2,0.3 --zero-points 128,128,128 [flags]\n";
+const char* const kAverageUsage =
+    "Brings sums of codes back to the codes' grid by the rule of a target and shows the steps.\n"
+    "usage: ./explain average --hardware onnxruntime --sums sums.npy --count 49 --scale 0.05\n"
+    "           [flags]\n";
 
 void check_complete(const RequantizeQuestion& q) {
     check_kind(q.rule.empty() != q.hardware.empty(), ErrorKind::usage,
@@ -241,8 +245,8 @@ void check_complete(const RequantizeQuestion& q) {
     require(q.input_scale > 0.0, "--input-scale");
     require(!q.weight_scale.empty(), "--weight-scale");
     require(q.output_scale > 0.0, "--output-scale");
-    require(!q.hardware.empty() || q.qmin != RequantizeQuestion::unset, "--qmin");
-    require(!q.hardware.empty() || q.qmax != RequantizeQuestion::unset, "--qmax");
+    require(!q.hardware.empty() || q.qmin != kUnsetCode, "--qmin");
+    require(!q.hardware.empty() || q.qmax != kUnsetCode, "--qmax");
 }
 
 void check_complete(const AddQuestion& q) {
@@ -253,6 +257,16 @@ void check_complete(const AddQuestion& q) {
     require(q.lhs, "--lhs");
     require(q.rhs, "--rhs");
     require(q.scales, "--scales");
+}
+
+void check_complete(const AverageQuestion& q) {
+    const auto require = [](bool given, const char* flag) {
+        check_kind(given, ErrorKind::usage, flag,
+                   " is missing; ./explain average takes --sums, --count and --scale (see --help)");
+    };
+    require(!q.sums.empty(), "--sums");
+    require(q.count > 0, "--count");
+    require(q.scale > 0.0, "--scale");
 }
 
 }  // namespace
@@ -370,6 +384,10 @@ RequantizeQuestion parse_requantize_question(int argc, const char* const* argv) 
 
 AddQuestion parse_add_question(int argc, const char* const* argv) {
     return parse_complete(argc, argv, kAddUsage, add_question_flags);
+}
+
+AverageQuestion parse_average_question(int argc, const char* const* argv) {
+    return parse_complete(argc, argv, kAverageUsage, average_question_flags);
 }
 
 int resolve_bn_fold(const Options& options, const Hardware& hardware) {

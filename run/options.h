@@ -163,10 +163,10 @@ struct QuantizerQuestion {
     std::string answer;  // as above
 };
 
+constexpr int kUnsetCode = -1 << 20;  // below every code
+
 // ./explain requantize
 struct RequantizeQuestion {
-    static constexpr int unset = -1 << 20;  // below every code
-
     std::string rule;      // or
     std::string hardware;  // whose rule it is
     std::string accumulators;
@@ -174,8 +174,8 @@ struct RequantizeQuestion {
     std::string weight_scale;   // a number or a file
     double output_scale = -1.0;
     int zero_point = 0;
-    int qmin = unset, qmax = unset;  // with a hardware its 8-bit activations'
-    std::string bias;                // empty: none
+    int qmin = kUnsetCode, qmax = kUnsetCode;  // with a hardware its 8-bit activations'
+    std::string bias;                          // empty: none
     int64_t rows = 8;
     std::string output;  // empty: write nothing
     bool json = false;
@@ -186,13 +186,28 @@ struct RequantizeQuestion {
 
 // ./explain add
 struct AddQuestion {
-    static constexpr int unset = RequantizeQuestion::unset;
-
     std::string hardware = "onnxruntime";
     std::string lhs, rhs;
-    std::string scales;                 // "0.1,0.2,0.3"
-    std::string zero_points = "0,0,0";  // likewise
-    int qmin = unset, qmax = unset;     // the hardware's 8-bit activations'
+    std::string scales;                        // "0.1,0.2,0.3"
+    std::string zero_points = "0,0,0";         // likewise
+    int qmin = kUnsetCode, qmax = kUnsetCode;  // the hardware's 8-bit activations'
+    int64_t rows = 8;
+    std::string output;  // empty: write nothing
+    bool json = false;
+    bool help = false;
+
+    std::string answer;  // as above
+};
+
+// ./explain average
+struct AverageQuestion {
+    std::string hardware = "onnxruntime";
+    bool windows = false;  // the rule of windows, else that of global averages
+    std::string sums;
+    int count = 0;        // 0: missing
+    double scale = -1.0;  // below 0: missing
+    int zero_point = 0;
+    int qmin = kUnsetCode, qmax = kUnsetCode;  // the hardware's 8-bit activations'
     int64_t rows = 8;
     std::string output;  // empty: write nothing
     bool json = false;
@@ -211,6 +226,7 @@ QuantizerQuestion parse_quantizer_question(int argc,
                                            const char* const* argv);  // argv[0]: the topic
 RequantizeQuestion parse_requantize_question(int argc, const char* const* argv);
 AddQuestion parse_add_question(int argc, const char* const* argv);
+AverageQuestion parse_average_question(int argc, const char* const* argv);
 
 // What the run in `folder` was made with: its config.toml. Error(data): there is none.
 Options options_of_run(const std::string& folder);
@@ -222,6 +238,7 @@ std::vector<Flag> deploy_flags(DeployOptions& options);
 std::vector<Flag> quantizer_question_flags(QuantizerQuestion& question);
 std::vector<Flag> requantize_question_flags(RequantizeQuestion& question);
 std::vector<Flag> add_question_flags(AddQuestion& question);
+std::vector<Flag> average_question_flags(AverageQuestion& question);
 
 std::string options_json(const Options& options);  // one object, every option, numbers as numbers
 std::string config_toml(const Options& options);   // read again by --config

@@ -21,7 +21,8 @@ import textwrap
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 # a program, or one with its topic
-PROGRAMS = ["train", "bench", "deploy", "explain quantizer", "explain requantize", "explain add"]
+PROGRAMS = ["train", "bench", "deploy", "explain quantizer", "explain requantize", "explain add",
+            "explain average"]
 ELSEWHERE = {"build", "runs", "third_party"}
 
 

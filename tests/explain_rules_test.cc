@@ -1,4 +1,4 @@
-// ./explain requantize and ./explain add: answers worked out by hand, the same codes as the rules'
+// ./explain requantize, add and average: answers worked out by hand, the same codes as the rules'
 // own functions, every rule's steps, what is refused.
 #include <cmath>
 
@@ -293,6 +293,54 @@ BOOST_AUTO_TEST_CASE(additions_by_hand) {
     BOOST_TEST(add("fbgemm", {1}, {0}, "0.5,0.5,1", "0,0,1") == Codes{1});
 }
 
+BOOST_AUTO_TEST_CASE(averages_by_hand) {
+    ExplainedCodes out;
+    const auto average = [&](const char* hardware, const Codes& sums, const Arguments& more) {
+        Arguments all{"average", "--hardware", hardware, "--sums", out.save("s.npy", ints(sums)),
+                      "--scale", "0.1",        "--qmin", "-128",   "--qmax",
+                      "127"};
+        all.insert(all.end(), more.begin(), more.end());
+        return out.codes(all);
+    };
+    // of four codes: -1.5, -0.5, 0.5, 1.5, 1.75, -1.75
+    const Codes sums{-6, -2, 2, 6, 7, -7};
+    const Arguments four{"--count", "4"}, windows{"--count", "4", "--windows"};
+    BOOST_TEST(average("onnxruntime", sums, four) == (Codes{-2, 0, 0, 2, 2, -2}));
+    BOOST_TEST(out.says("0x1p-2"));
+    BOOST_TEST(out.says("on a tie            4"));
+    BOOST_TEST(average("tflite", sums, four) == (Codes{-2, -1, 1, 2, 2, -2}));
+    BOOST_TEST(average("tflite-single", sums, four) == (Codes{-1, 0, 1, 2, 2, -2}));
+    BOOST_TEST(average("tflite-single", sums, windows) == (Codes{-2, -1, 1, 2, 2, -2}));
+    BOOST_TEST(out.says("half-away"));
+    BOOST_TEST(average("tvm", sums, four) == (Codes{-1, 0, 0, 1, 1, -1}));
+    BOOST_TEST(average("hexagon-nn", sums, four) == (Codes{-1, 0, 1, 2, 2, -2}));
+    // the zero point is outside the rounding: (6 - 4) / 4 = 0.5 and rne(0.5) + 1
+    BOOST_TEST(average("xnnpack", {6}, {"--count", "4", "--zero-point", "1"}) == Codes{1});
+    BOOST_TEST(average("tflite", {6}, {"--count", "4", "--zero-point", "1"}) == Codes{2});
+    BOOST_TEST(average("tvm", {-256, 510, 0}, {"--count", "2"}) == (Codes{-128, 127, 0}));
+    BOOST_TEST(out.says("0 below, 1 above"));
+}
+
+BOOST_AUTO_TEST_CASE(the_steps_of_an_average_lead_to_the_code) {
+    for (const Hardware& h : hardware_table()) {
+        for (const PoolRule rule : {h.mean, h.window}) {
+            if (rule == PoolRule::none) continue;
+            for (const int32_t count : {4, 9, 49}) {
+                const AverageConstants k = average_constants(rule, .1f, count);
+                for (int32_t sum = -128 * count; sum <= 127 * count; ++sum) {
+                    const RuleSteps steps = rule_steps(rule, sum, count, k, 5, {-128, 127});
+                    BOOST_REQUIRE(steps.terms.size() == term_names(rule).size());
+                    BOOST_REQUIRE(steps.code == average_code(rule, sum, count, k, 5, -128, 127));
+                    BOOST_REQUIRE(steps.code == std::clamp(steps.with_zero, -128, 127));
+                    const double off = std::fabs(steps.value - steps.rounded);
+                    BOOST_REQUIRE(off <= (rule == PoolRule::truncated ? .98 : .5));
+                    BOOST_REQUIRE(steps.tie == (off == .5));
+                }
+            }
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(bytes_are_codes_and_a_target_has_its_own_ends) {
     ExplainedCodes out;
     const std::string a = out.save("a.npy", Tensor::from<uint8_t>({200, 0, 255}, {3, 1}));
@@ -394,6 +442,25 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
         {"w9.npy", "-1 to 128", "8 bits"});
     add(3, {"--scales", "1,1,1", "--rhs", files.save("f3.npy", floats({1, 2, 3}))},
         {"f3.npy", "F32"});
+
+    const auto average = [&](int code, const Arguments& more,
+                             const std::vector<std::string>& parts) {
+        Arguments all{"average", "--sums", acc};
+        all.insert(all.end(), more.begin(), more.end());
+        check_refused(code, all, parts);
+    };
+    average(2, {"--scale", "1"}, {"--count"});
+    average(2, {"--count", "4"}, {"--scale"});
+    average(2, {"--count", "0", "--scale", "1"}, {"--count", "1"});
+    average(2, {"--count", "4", "--scale", "1e-60"}, {"--scale", "float32"});
+    average(2, {"--hardware", "acl", "--count", "4", "--scale", "1"}, {"acl", "float"});
+    const auto sums = [&](const std::string& path, const std::vector<std::string>& parts) {
+        average(3, {"--count", "1", "--scale", "1", "--sums", path}, parts);
+    };
+    sums(files.save("s.npy", ints({255, 256})), {"s.npy", "sum 1, 256", "--count"});
+    sums(files.save("n.npy", ints({-129})), {"n.npy", "-129"});
+    sums(files.save("f4.npy", floats({1})), {"f4.npy", "int32", "F32"});
+    sums(files.save("e4.npy", Tensor::zeros({0}, DType::I32)), {"e4.npy", "no value"});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

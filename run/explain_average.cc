@@ -1,0 +1,151 @@
+#include "run/explain_average.h"
+
+#include <iostream>
+
+#include "io/npy.h"
+#include "run/explain_steps.h"
+#include "run/quantizer_report.h"
+
+namespace gradus {
+
+namespace {
+
+const char* formula(PoolRule rule) {
+    switch (rule) {
+        case PoolRule::mean:
+            return "(sum - n z) m in Q31: rounded up after the product, away from zero after the "
+                   "shift; + z";
+        case PoolRule::mean_single:
+            return "(sum - n z) m in Q31: rounded once, ties up; + z";
+        case PoolRule::half_away:
+            return "sum / n, ties away from zero";
+        case PoolRule::truncated:
+            return "sum / n, toward zero";
+        case PoolRule::mantissa:
+            return "sum recip / 2^shift, ties up";
+        default:
+            return "rne((sum - n z) m) + z, m = f32(s / f32(s n))";
+    }
+}
+
+// ---- what was asked --------------------------------------------------------------------------
+
+PoolRule rule_of(const AverageQuestion& question, const Hardware& hardware) {
+    const PoolRule rule = question.windows ? hardware.window : hardware.mean;
+    check_kind(rule != PoolRule::none, ErrorKind::usage, "--hardware ", hardware.name,
+               " averages in float and has no rule for codes; name another target");
+    return rule;
+}
+
+// I32, each within what `count` codes of 8 bits can sum to.
+Tensor load_sums(const std::string& path, int32_t count) {
+    const Tensor sums = load_npy(path);
+    check_kind(sums.dtype() == DType::I32, ErrorKind::data, path, ": sums are int32; holds ",
+               sums.dtype());
+    check_kind(sums.numel() > 0, ErrorKind::data, path, ": an array of shape ", sums.shape(),
+               " holds no value");
+    const int32_t* sum = sums.data<int32_t>();
+    for (int64_t i = 0; i < sums.numel(); ++i) {
+        check_kind(sum[i] >= -128 * count && sum[i] <= 255 * count, ErrorKind::data, path, ": sum ",
+                   i, ", ", sum[i], ", is none of ", count, " codes of 8 bits; check --count");
+    }
+    return sums;
+}
+
+struct Averaging {
+    const Hardware& hardware;
+    PoolRule rule;
+    CodeGrid grid;
+    CodeBounds bounds;
+    int32_t count;
+    AverageConstants constants;
+    Tensor sums;
+};
+
+Averaging prepare(const AverageQuestion& question) {
+    const Hardware& hardware = find_hardware(question.hardware);
+    const PoolRule rule = rule_of(question, hardware);
+    const CodeGrid grid{scale_of_flag("--scale", question.scale), question.zero_point};
+    return {hardware,
+            rule,
+            grid,
+            bounds_of_flags(question.qmin, question.qmax, question.hardware),
+            question.count,
+            average_constants(rule, grid.scale, question.count),
+            load_sums(question.sums, question.count)};
+}
+
+// ---- the answer ------------------------------------------------------------------------------
+
+void print_constants(PoolRule rule, const AverageConstants& k) {
+    if (rule == PoolRule::real) print_fact(std::cout, "multiplier", bits_text(k.multiplier));
+    if (rule == PoolRule::mean || rule == PoolRule::mean_single) {
+        print_fact(std::cout, "multiplier", q31_text(k.q31));
+    }
+    if (rule == PoolRule::mantissa) {
+        print_fact(std::cout, "recip", std::to_string(k.integer));
+        print_fact(std::cout, "shift", std::to_string(k.shift));
+    }
+}
+
+void print_head(const Averaging& asked) {
+    print_fact(std::cout, "hardware", asked.hardware.name);
+    print_fact(std::cout, "rule", join(rule_name(asked.rule), ": ", formula(asked.rule)));
+    print_fact(std::cout, "grid",
+               join("scale ", bits_text(asked.grid.scale), ", zero point ", asked.grid.zero_point));
+    print_fact(std::cout, "codes", join("[", asked.bounds.lo, ", ", asked.bounds.hi, "]"));
+    print_fact(std::cout, "codes in a sum", std::to_string(asked.count));
+    print_constants(asked.rule, asked.constants);
+}
+
+nlohmann::ordered_json head_json(const Averaging& asked) {
+    const AverageConstants& k = asked.constants;
+    return {{"hardware", asked.hardware.name},
+            {"rule", rule_name(asked.rule)},
+            {"formula", formula(asked.rule)},
+            {"shape", asked.sums.shape().extents()},
+            {"count", asked.count},
+            {"scale", asked.grid.scale},
+            {"zero_point", asked.grid.zero_point},
+            {"qmin", asked.bounds.lo},
+            {"qmax", asked.bounds.hi},
+            {"constants",
+             {{"multiplier", k.multiplier},
+              {"q31", {{"value", k.q31.value}, {"exponent", k.q31.exponent}}},
+              {"recip", k.integer},
+              {"shift", k.shift}}}};
+}
+
+}  // namespace
+
+int explain_average(const AverageQuestion& question) {
+    if (!question.answer.empty()) {
+        std::cout << question.answer;
+        return 0;
+    }
+    const Averaging asked = prepare(question);
+    StepTable table{{"element", "sum"}, term_names(asked.rule), {}, {}};
+    StepCounts counts;
+    Tensor q = Tensor::empty(asked.sums.shape(), DType::I32);
+    for (int64_t i = 0; i < q.numel(); ++i) {
+        const int32_t sum = asked.sums.data<int32_t>()[i];
+        const RuleSteps steps = rule_steps(asked.rule, sum, asked.count, asked.constants,
+                                           asked.grid.zero_point, asked.bounds);
+        q.data<int32_t>()[i] = steps.code;
+        counts.add(steps);
+        if (i < question.rows) table.add({i, sum}, steps);
+    }
+    if (!question.output.empty()) save_npy(question.output, q);
+    if (question.json) {
+        nlohmann::ordered_json result = head_json(asked);
+        add_steps(result, table, counts);
+        std::cout << result.dump() << '\n';
+        return 0;
+    }
+    print_head(asked);
+    print_steps(table, counts);
+    if (!question.output.empty()) print_fact(std::cout, "written to", question.output);
+    return 0;
+}
+
+}  // namespace gradus
