@@ -64,8 +64,8 @@ RequantizeConstants requantize_constants(RequantizeRule rule, float sx, float sw
             return {.multiplier = (1.0f / y.scale) / reciprocal, .bias = bias * reciprocal};
         }
         case RequantizeRule::r1f:
-            return {.multiplier = m,
-                    .bias = per_channel ? bias / product : bias * (1.0f / product)};
+            if (per_channel) return {.multiplier = m, .bias = bias / product};
+            return {.multiplier = m, .bias = bias, .bias_factor = 1.0f / product};
         case RequantizeRule::r2:
         case RequantizeRule::r3:
             return q31_constants(sx, sw, y.scale);

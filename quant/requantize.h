@@ -16,7 +16,7 @@
 //        m = f32(f32(1 / s_y) / r), b' = f32(bias r)
 //        PyTorch's oneDNN: the zero point is inside the rounding, the bias stays a float
 //   R1f  rne((f32(acc) (+) b') (x) m) + z, b' = f32(bias / f32(s_x s_w)); with one scale for the
-//        tensor b' = f32(bias f32(1 / f32(s_x s_w)))
+//        tensor fma(bias, f32(1 / f32(s_x s_w)), f32(acc)) instead of the sum
 //        FBGEMM as PyTorch calls it
 //   R2   two roundings in Q31, m from doubles: up after the product, away from zero after the shift
 //        TFLite's reference kernels, CMSIS-NN, gemmlowp
@@ -77,10 +77,11 @@ struct OutputGrid {
 // What a rule needs for one channel; what it does not use is 0.
 struct RequantizeConstants {
     float multiplier = 0.0f;
-    float bias = 0.0f;    // R1c, R1f, R9
-    int64_t integer = 0;  // R2, R3: Q31; R8: recip
-    int32_t shift = 0;    // R2, R3: exponent; R5: k
-    int32_t offset = 0;   // R8: min, in accumulators
+    float bias = 0.0f;         // R1c, R1f, R9
+    float bias_factor = 1.0f;  // R1f: from bias to accumulators, within the sum
+    int64_t integer = 0;       // R2, R3: Q31; R8: recip
+    int32_t shift = 0;         // R2, R3: exponent; R5: k
+    int32_t offset = 0;        // R8: min, in accumulators
 };
 
 // What a rule rounds last; quant/rule_steps.h shows it.
@@ -93,8 +94,11 @@ HOST_DEVICE inline float biased(int32_t acc, float bias) {
 HOST_DEVICE inline float r1c_value(int32_t acc, float m, float bias, int32_t z) {
     return biased(acc, bias) * m + static_cast<float>(z);
 }
-HOST_DEVICE inline float r1f_value(int32_t acc, float m, float bias) {
-    return biased(acc, bias) * m;
+HOST_DEVICE inline float r1f_biased(int32_t acc, float bias, float factor) {
+    return fmaf(bias, factor, static_cast<float>(acc));
+}
+HOST_DEVICE inline float r1f_value(int32_t acc, float m, float bias, float factor) {
+    return r1f_biased(acc, bias, factor) * m;
 }
 HOST_DEVICE inline float r9_value(int32_t acc, float m, float bias) {
     return static_cast<float>(acc) * m + bias;
@@ -119,9 +123,10 @@ HOST_DEVICE inline int32_t r1c_requantize(int32_t acc, float m, float bias, int3
     return clamp_code(round_half_even(r1c_value(acc, m, bias, z)), lo, hi);
 }
 
-HOST_DEVICE inline int32_t r1f_requantize(int32_t acc, float m, float bias, int32_t z, int32_t lo,
-                                          int32_t hi) {
-    return clamp_code(round_half_even(r1f_value(acc, m, bias)) + static_cast<float>(z), lo, hi);
+HOST_DEVICE inline int32_t r1f_requantize(int32_t acc, float m, float bias, float factor, int32_t z,
+                                          int32_t lo, int32_t hi) {
+    return clamp_code(round_half_even(r1f_value(acc, m, bias, factor)) + static_cast<float>(z), lo,
+                      hi);
 }
 
 HOST_DEVICE inline int32_t r2_requantize(int32_t acc, Q31 m, int32_t z, int32_t lo, int32_t hi) {
@@ -164,7 +169,7 @@ HOST_DEVICE inline int32_t requantize_value(RequantizeRule rule, int32_t acc,
         case RequantizeRule::r1c:
             return r1c_requantize(acc, k.multiplier, k.bias, z, lo, hi);
         case RequantizeRule::r1f:
-            return r1f_requantize(acc, k.multiplier, k.bias, z, lo, hi);
+            return r1f_requantize(acc, k.multiplier, k.bias, k.bias_factor, z, lo, hi);
         case RequantizeRule::r2:
             return r2_requantize(acc, {static_cast<int32_t>(k.integer), k.shift}, z, lo, hi);
         case RequantizeRule::r3:

@@ -40,7 +40,7 @@ Fraction last_rounding(RequantizeRule rule, int32_t acc, const RequantizeConstan
         case RequantizeRule::r1c:
             return fraction(r1c_value(acc, k.multiplier, k.bias, y.zero_point));
         case RequantizeRule::r1f:
-            return fraction(r1f_value(acc, k.multiplier, k.bias));
+            return fraction(r1f_value(acc, k.multiplier, k.bias, k.bias_factor));
         case RequantizeRule::r2:
             return twice_rounded(acc, q31(k));
         case RequantizeRule::r3:
@@ -59,8 +59,9 @@ Fraction last_rounding(RequantizeRule rule, int32_t acc, const RequantizeConstan
 std::vector<double> terms_of(RequantizeRule rule, int32_t acc, const RequantizeConstants& k) {
     switch (rule) {
         case RequantizeRule::r1c:
-        case RequantizeRule::r1f:
             return {biased(acc, k.bias)};
+        case RequantizeRule::r1f:
+            return {r1f_biased(acc, k.bias, k.bias_factor)};
         case RequantizeRule::r2:
         case RequantizeRule::r3:
         case RequantizeRule::r5:

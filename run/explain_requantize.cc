@@ -23,7 +23,7 @@ const char* formula(RequantizeRule rule) {
             return "rne((f32(acc) + b') m + z), m = f32(1 / s_y) / u, b' = f32(bias u), "
                    "u = f32(f32(1 / s_x) f32(1 / s_w))";
         case RequantizeRule::r1f:
-            return "rne((f32(acc) + b') m) + z, b' = bias over the accumulator's scale";
+            return "rne(fma(bias, factor, f32(acc)) m) + z, a bias over the accumulator's scale";
         case RequantizeRule::r2:
             return "acc m in Q31: rounded up after the product, away from zero after the shift; + "
                    "z";
@@ -182,9 +182,10 @@ struct Requantization {
 void check_constants(const Requantization& asked) {
     for (int64_t c = 0; c < asked.channels(); ++c) {
         const RequantizeConstants& k = asked.constants[c];
-        check_kind(std::isfinite(k.multiplier) && std::isfinite(k.bias), ErrorKind::usage,
-                   rule_name(asked.rule), ": channel ", c, " has the multiplier ", k.multiplier,
-                   " and the float bias ", k.bias, ", from scales beyond float32; choose others");
+        const bool finite = std::isfinite(k.multiplier) && std::isfinite(k.bias * k.bias_factor);
+        check_kind(finite, ErrorKind::usage, rule_name(asked.rule), ": channel ", c,
+                   " has the multiplier ", k.multiplier, " and the float bias ", k.bias,
+                   ", from scales beyond float32; choose others");
     }
 }
 
@@ -222,6 +223,9 @@ std::vector<Named> constants_of(RequantizeRule rule, const RequantizeConstants& 
         case RequantizeRule::r8:
             return {{"recip", std::to_string(k.integer)}, {"min", std::to_string(k.offset)}};
         case RequantizeRule::r1f:
+            return {{"multiplier", bits_text(k.multiplier)},
+                    {"float bias", bits_text(k.bias)},
+                    {"its factor", bits_text(k.bias_factor)}};
         case RequantizeRule::r9:
             return {{"multiplier", bits_text(k.multiplier)}, {"float bias", bits_text(k.bias)}};
         default:
@@ -279,6 +283,7 @@ nlohmann::ordered_json constants_json(const Requantization& asked) {
         list.push_back({{"weight_scale", asked.weight_scale_of(c)},
                         {"multiplier", k.multiplier},
                         {"float_bias", k.bias},
+                        {"bias_factor", k.bias_factor},
                         {"integer", k.integer},
                         {"shift", k.shift},
                         {"min", k.offset}});

@@ -59,8 +59,7 @@ __int128 by_definition(RequantizeRule rule, const Vector& v) {
             return (scaled + Dyadic::of(int64_t{z})).f32().integer(even);
         }
         case RequantizeRule::r1f: {
-            const Dyadic b =
-                v.per_channel ? (bias / product).f32() : (bias * (one / product).f32()).f32();
+            const Dyadic b = v.per_channel ? (bias / product).f32() : bias * (one / product).f32();
             return ((acc + b).f32() * m).f32().integer(even) + z;
         }
         case RequantizeRule::r9:
