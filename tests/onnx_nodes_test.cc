@@ -1,12 +1,13 @@
 // ONNX's own node vectors for QLinearConv, QLinearMatMul, ConvInteger, MatMulInteger,
-// QuantizeLinear and DequantizeLinear, as Debian's libonnx-testdata carries them, met exactly. Files
-// hold NCHW and OIHW.
+// QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, as Debian's libonnx-testdata carries
+// them, met exactly. Files hold NCHW and OIHW.
 #include <onnx/onnx_pb.h>
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <numeric>
 
+#include "quant/calibration.h"
 #include "quant/requantize.h"
 #include "tensor/channel_layout.h"
 #include "tensor/kernels/conv2d_codes.h"
@@ -29,11 +30,10 @@ Message parse(const std::string& path) {
     return message;
 }
 
-// One vector: a graph of one node with its inputs, by name, and its only output.
+// One vector: a graph of one node with its inputs and outputs.
 struct NodeVector {
     onnx::NodeProto node;
-    std::vector<onnx::TensorProto> inputs;
-    onnx::TensorProto output;
+    std::vector<onnx::TensorProto> inputs, outputs;
 
     explicit NodeVector(const std::string& name) {
         const auto model = parse<onnx::ModelProto>(kNodes + name + "/model.onnx");
@@ -43,7 +43,9 @@ struct NodeVector {
         for (int i = 0; i < node.input_size(); ++i) {
             inputs.push_back(parse<onnx::TensorProto>(join(data, "input_", i, ".pb")));
         }
-        output = parse<onnx::TensorProto>(data + "output_0.pb");
+        for (int i = 0; i < node.output_size(); ++i) {
+            outputs.push_back(parse<onnx::TensorProto>(join(data, "output_", i, ".pb")));
+        }
     }
 
     std::vector<int64_t> integers(const std::string& attribute, std::vector<int64_t> other) const {
@@ -137,10 +139,10 @@ void check_conv_integer(const std::string& name) {
     BOOST_REQUIRE(vector.node.op_type() == "ConvInteger");
     const auto& in = vector.inputs;
     const Convolution convolution(vector, in[0], bytes(in[2]).at(0), in[1], 0);
-    const Shape shape = shape_of(vector.output);
+    const Shape shape = shape_of(vector.outputs[0]);
     BOOST_TEST(convolution.conv.shape.output() == channels_last(shape));
     const auto want =
-        channels_last(values<int32_t>(vector.output, onnx::TensorProto::INT32), shape);
+        channels_last(values<int32_t>(vector.outputs[0], onnx::TensorProto::INT32), shape);
     for (const IntegerKernel kernel : integer_kernels()) {
         const auto got = convolution.run(kernel);
         BOOST_TEST(got == want, name << " on " << integer_kernel_name(kernel));
@@ -158,7 +160,7 @@ void check_quantize(const std::string& name) {
     const NodeVector vector(name);
     BOOST_REQUIRE(vector.node.op_type() == "QuantizeLinear");
     const auto x = floats(vector.inputs[0]), scale = floats(vector.inputs[1]);
-    const auto zero = bytes(vector.inputs[2]), want = bytes(vector.output);
+    const auto zero = bytes(vector.inputs[2]), want = bytes(vector.outputs[0]);
     const ChannelLayout layout = layout_of(vector);
     std::vector<uint8_t> got;
     for (int64_t i = 0; i < layout.numel(); ++i) {
@@ -172,7 +174,7 @@ void check_dequantize(const std::string& name) {
     const NodeVector vector(name);
     BOOST_REQUIRE(vector.node.op_type() == "DequantizeLinear");
     const auto x = bytes(vector.inputs[0]), zero = bytes(vector.inputs[2]);
-    const auto scale = floats(vector.inputs[1]), want = floats(vector.output);
+    const auto scale = floats(vector.inputs[1]), want = floats(vector.outputs[0]);
     const ChannelLayout layout = layout_of(vector);
     std::vector<float> got;
     for (int64_t i = 0; i < layout.numel(); ++i) {
@@ -180,6 +182,23 @@ void check_dequantize(const std::string& name) {
         got.push_back(affine_value(x[i], zero[c], scale[c]));
     }
     BOOST_TEST(got == want, name);
+}
+
+// A scale and a zero point from the range of the values, as calibration takes them, then codes.
+void check_dynamic_quantize(const std::string& name) {
+    const NodeVector vector(name);
+    BOOST_REQUIRE(vector.node.op_type() == "DynamicQuantizeLinear");
+    const QuantFormat format{.bits = 8, .is_signed = false, .symmetric = false};
+    const auto x = floats(vector.inputs[0]);
+    const auto [least, most] = std::minmax_element(x.begin(), x.end());
+    const ScaleAndZero grid = scale_from_range(*least, *most, format);
+    BOOST_TEST(grid.scale == floats(vector.outputs[1]).at(0), name);
+    BOOST_TEST(grid.zero_point == bytes(vector.outputs[2]).at(0), name);
+    std::vector<uint8_t> got;
+    for (const float v : x) {
+        got.push_back(static_cast<uint8_t>(quantize_value(v, grid.scale, grid.zero_point, 0, 255)));
+    }
+    BOOST_TEST(got == bytes(vector.outputs[0]), name);
 }
 
 }  // namespace
@@ -193,7 +212,7 @@ BOOST_AUTO_TEST_CASE(qlinearconv) {
     const Convolution convolution(vector, in[0], bytes(in[2]).at(0), in[3], bytes(in[5]).at(0));
     const float multiplier = floats(in[1]).at(0) * floats(in[4]).at(0) / floats(in[6]).at(0);
     const int32_t zero = bytes(in[7]).at(0);
-    const auto want = channels_last(bytes(vector.output), shape_of(vector.output));
+    const auto want = channels_last(bytes(vector.outputs[0]), shape_of(vector.outputs[0]));
     for (const IntegerKernel kernel : integer_kernels()) {
         std::vector<uint8_t> got;
         for (const int32_t acc : convolution.run(kernel)) {
@@ -217,6 +236,12 @@ BOOST_AUTO_TEST_CASE(quantize_linear) {
 BOOST_AUTO_TEST_CASE(dequantize_linear) {
     check_dequantize("test_dequantizelinear");
     check_dequantize("test_dequantizelinear_axis");
+}
+
+BOOST_AUTO_TEST_CASE(dynamic_quantize_linear) {
+    check_dynamic_quantize("test_dynamicquantizelinear");
+    check_dynamic_quantize("test_dynamicquantizelinear_max_adjusted");
+    check_dynamic_quantize("test_dynamicquantizelinear_min_adjusted");
 }
 
 // A product of matrices [..., rows, k] x [..., k, columns] as one convolution of one pixel for each
@@ -254,7 +279,7 @@ std::vector<int32_t> accumulators(const onnx::TensorProto& a, int32_t a_zero,
 BOOST_AUTO_TEST_CASE(matmul_integer) {
     const NodeVector vector("test_matmulinteger");
     const auto& in = vector.inputs;
-    const auto want = values<int32_t>(vector.output, onnx::TensorProto::INT32);
+    const auto want = values<int32_t>(vector.outputs[0], onnx::TensorProto::INT32);
     const auto got = accumulators(in[0], bytes(in[2]).at(0), in[1], bytes(in[3]).at(0));
     BOOST_TEST(got == want);
 }
@@ -270,7 +295,7 @@ BOOST_AUTO_TEST_CASE(qlinearmatmul) {
             got.push_back(
                 static_cast<uint8_t>(r1_requantize(acc, multiplier, bytes(in[7]).at(0), 0, 255)));
         }
-        BOOST_TEST(got == bytes(vector.output), name);
+        BOOST_TEST(got == bytes(vector.outputs[0]), name);
     }
 }
 
