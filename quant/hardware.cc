@@ -138,7 +138,8 @@ std::vector<Hardware> reference_rows() {
          .mean = PoolRule::real,
          .window = PoolRule::real,
          .exact = true,
-         .evidence = "XNNPACK requantization.h, qs8-vadd"},
+         .evidence =
+             "XNNPACK in PyTorch 1.13, tie-seeking vectors; XNNPACK requantization.h, qs8-vadd"},
         {.name = "qnnpack",
          .description = "PyTorch's QNNPACK engine",
          .weight = symmetric(per_channel),

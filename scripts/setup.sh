@@ -2,8 +2,9 @@
 # Installs the Debian packages that Gradus builds with. This is the one list of them.
 #
 #   scripts/setup.sh             what make, make test and make check need
-#   scripts/setup.sh --oracles   also PyTorch (Debian's) for scripts/bench_torch.py and the golden
-#                                vectors, and .oracles/, a virtual environment with current peers
+#   scripts/setup.sh --oracles   also PyTorch (Debian's) and .oracles/, a virtual environment with
+#                                current peers, for scripts/compare_oracles.py, scripts/bench_torch.py
+#                                and the golden vectors
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -27,7 +28,7 @@ oracles=no
 case "${1:-}" in
     "") ;;
     --oracles) oracles=yes; packages="$packages $oracle_packages" ;;
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "setup.sh: unknown argument $1; there is only --oracles" >&2; exit 2 ;;
 esac
 
