@@ -121,7 +121,7 @@ int32_t by_instructions(Policy policy, const uint8_t* a, const int8_t* b, int64_
     const __m128i ones = _mm_set1_epi16(1);
     for (int64_t i = 0; i < k; i += 2) {
         const __m128i pair = _mm_maddubs_epi16(two_bytes(a + i), two_bytes(b + i));
-        if (policy == Policy::saturating_pairs) {
+        if (policy == Policy::pairs16) {
             sum = _mm_add_epi32(sum, _mm_madd_epi16(pair, ones));
             continue;
         }
@@ -141,7 +141,7 @@ const bool signs[] = {false, true};
 BOOST_AUTO_TEST_SUITE(conv2d_codes_saturating_accumulators)
 
 BOOST_AUTO_TEST_CASE(pairs_by_hand) {
-    const Policy pairs = Policy::saturating_pairs;
+    const Policy pairs = Policy::pairs16;
     BOOST_TEST(dot(pairs, {255, 255}, {-65, -65}) == -32768);  // -33150
     BOOST_TEST(dot(pairs, {255, 255}, {127, 127}) == 32767);   // 64770
     BOOST_TEST(dot(pairs, {255, 255}, {-64, -64}) == -32640);
@@ -162,7 +162,7 @@ BOOST_AUTO_TEST_CASE(acc16_by_hand) {
     const std::vector<uint8_t> a(513, 255);
     const std::vector<int8_t> b(513, 64);
     BOOST_TEST(dot(acc16, a, b) == 2 * 32767 + 255 * 64);  // two full runs of 256 and a third
-    BOOST_TEST(dot(Policy::saturating_pairs, a, b) == 513 * 255 * 64);
+    BOOST_TEST(dot(Policy::pairs16, a, b) == 513 * 255 * 64);
 }
 
 BOOST_AUTO_TEST_CASE(the_instructions_give_the_same) {
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(the_instructions_give_the_same) {
             const std::vector<uint8_t> a = draw(k, {seed % 2 ? 0 : 200, 255}, 10 + seed);
             const std::vector<uint8_t> w = draw(k, {-128, seed % 3 ? 127 : -60}, 100 + seed);
             const std::vector<int8_t> b(w.begin(), w.end());
-            for (Policy policy : {Policy::saturating_pairs, Policy::acc16}) {
+            for (Policy policy : {Policy::pairs16, Policy::acc16}) {
                 BOOST_TEST(dot(policy, a, b) == by_instructions(policy, a.data(), b.data(), k));
             }
         }
@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(zero_points_are_taken_off_after_saturation) {
     for (bool x_signed : signs) {
         for (bool w_signed : signs) {
             const Problem p(c, {255, 255}, 3, {minus_65, minus_65}, {5}, {1}, x_signed, w_signed);
-            for (Policy policy : {Policy::saturating_pairs, Policy::acc16}) {
+            for (Policy policy : {Policy::pairs16, Policy::acc16}) {
                 const int32_t y = run(p.conv, policy, IntegerKernel::fastest)[0];
                 BOOST_TEST(y == -32768 + 3 * 130 - 5 * 510 + 2 * 15 + 1);
             }
@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(padding_takes_part) {
     const uint8_t minus_65 = static_cast<uint8_t>(-65);
     for (bool x_signed : signs) {
         const Problem p(c, {255}, 255, {minus_65, minus_65, 1}, {0}, {0}, x_signed);
-        BOOST_TEST(run(p.conv, Policy::saturating_pairs, IntegerKernel::fastest)[0] == 382);
+        BOOST_TEST(run(p.conv, Policy::pairs16, IntegerKernel::fastest)[0] == 382);
         BOOST_TEST(run(p.conv, Policy::exact, IntegerKernel::fastest)[0] == 0);
     }
 }
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(pairs_equal_exact_with_reduced_range) {
                     for (const auto& [a, b] :
                          {std::pair<Range, Range>{{0, 255}, {-64, 64}}, {{0, 127}, {-128, 127}}}) {
                         check_equals_exact(draw_problem(c, a, b, x_signed, w_signed),
-                                           Policy::saturating_pairs);
+                                           Policy::pairs16);
                     }
                 }
             }
@@ -237,13 +237,13 @@ BOOST_AUTO_TEST_CASE(full_ranges_differ_alike_in_every_kernel) {
         if (c.shape().k() < 64) continue;
         const Problem p = draw_problem(c, {0, 255}, {-128, 127});
         const auto exact = run(p.conv, Policy::exact, IntegerKernel::readable);
-        const auto pairs = run(p.conv, Policy::saturating_pairs, IntegerKernel::readable);
+        const auto pairs = run(p.conv, Policy::pairs16, IntegerKernel::readable);
         const auto acc16 = run(p.conv, Policy::acc16, IntegerKernel::readable);
         BOOST_TEST_CONTEXT(c) {
             BOOST_TEST((pairs != exact));
             BOOST_TEST((acc16 != pairs));
             for (IntegerKernel kernel : integer_kernels()) {
-                BOOST_TEST(run(p.conv, Policy::saturating_pairs, kernel) == pairs);
+                BOOST_TEST(run(p.conv, Policy::pairs16, kernel) == pairs);
                 BOOST_TEST(run(p.conv, Policy::acc16, kernel) == acc16);
             }
         }
@@ -255,7 +255,7 @@ BOOST_AUTO_TEST_CASE(windows_are_read_in_order) {
     for (const ConvCase& c : small_conv_cases()) {
         const Problem p = draw_problem(c, {0, 255}, {-128, 127});
         BOOST_TEST_CONTEXT(c) {
-            for (Policy policy : {Policy::saturating_pairs, Policy::acc16}) {
+            for (Policy policy : {Policy::pairs16, Policy::acc16}) {
                 BOOST_TEST(run(p.conv, policy, IntegerKernel::fastest) == by_formula(p, policy));
             }
         }

@@ -84,6 +84,19 @@ const char* integer_kernel_name(IntegerKernel kernel) {
     return "?";
 }
 
+const char* accumulator_name(AccumulatorPolicy policy) {
+    const char* names[] = {"exact", "pairs16", "acc16"};
+    return names[static_cast<int>(policy)];
+}
+
+AccumulatorPolicy find_accumulator(const std::string& name) {
+    for (const auto policy :
+         {AccumulatorPolicy::exact, AccumulatorPolicy::pairs16, AccumulatorPolicy::acc16}) {
+        if (name == accumulator_name(policy)) return policy;
+    }
+    fail(ErrorKind::usage, "no accumulator is called ", name, "; there are exact, pairs16, acc16");
+}
+
 std::vector<IntegerKernel> integer_kernels() {
     std::vector<IntegerKernel> kernels{IntegerKernel::readable, IntegerKernel::avx2};
     if (cpu_has_avx512_vnni()) kernels.push_back(IntegerKernel::avx512_vnni);

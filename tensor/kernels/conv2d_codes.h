@@ -20,7 +20,11 @@
 namespace gradus {
 
 // How products are summed: in int32, or as CPUs without VNNI do, see conv2d_codes_saturating.h.
-enum class AccumulatorPolicy { exact, saturating_pairs, acc16 };
+enum class AccumulatorPolicy { exact, pairs16, acc16 };
+
+const char* accumulator_name(AccumulatorPolicy policy);
+// Error(usage), with the list, for a name that is none.
+AccumulatorPolicy find_accumulator(const std::string& name);
 
 enum class IntegerKernel { fastest, readable, avx2, avx512_vnni };
 

@@ -1,12 +1,13 @@
 // conv2d_codes_saturating -- the accumulators of x86 CPUs without VNNI, emulated.
 //
 //   p = sat16(a[k] b[k] + a[k+1] b[k+1]), k even
-//   saturating_pairs   raw = sum of all p, in int32
-//   acc16              raw = sum of t, one a run of 256 k, with t = sat16(t + p) for p after p
+//   pairs16   raw = sum of all p, in int32
+//   acc16     raw = sum of t, one a run of 256 k, with t = sat16(t + p) for p after p
 //   acc = raw - zx sum w - zw sum x + K zx zw + bias
 //
-// a are u8 codes of x, b are s8 codes of w, in the order (kh, kw, c) of a group, with zx where the
-// window lies on padding and 0 after an odd end. Signed x is read as x + 128, unsigned w as
+// a are u8 codes of x, b are s8 codes of w, with zx where the window lies on padding and 0 after an
+// odd end. The order decides: k runs over (kh, kw, c) of a group, c fastest, so that neighbours in
+// NHWC memory form a pair, and a pair may join two taps where c is odd. Signed x is read as x + 128, unsigned w as
 // w - 128, zero points likewise: so a u8 s8 kernel is fed, and it decides what saturates.
 //
 // source     FBGEMM: vpmaddubsw and vpmaddwd in src/GenerateKernelU8S8S32ACC32.cc, vpmaddubsw and
@@ -16,7 +17,7 @@
 //            bits in onnxruntime's quantizer.
 // shapes     as conv2d_codes
 // exactness  exact in the formula above; equal to AccumulatorPolicy::exact where nothing saturates:
-//            saturating_pairs if all b are in [-64, 64] or all a in [0, 127]
+//            pairs16 if all b are in [-64, 64] or all a in [0, 127]
 // tests      tests/conv2d_codes_saturating_test.cc: the instructions themselves, witnesses by hand
 #pragma once
 
