@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "tensor/kernels/conv2d_codes.h"
 #include "tensor/kernels/conv2d_shape.h"
 #include "tensor/rng.h"
 
@@ -21,13 +22,16 @@ enum class CodesOutput {
 
 // y[n,oh,ow,o] = sum x w + bias. x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined.
 // Both codes: int32 accumulators, to which `bias` is added as int32 codes if it is exact, and as
-// float to the result if it is not (accumulators keep it beside them). Float otherwise. The gradient is that of
-// the float views: dx = dy * w_hat, dw = x_hat * dy, dbias = sum dy.
+// float to the result if it is not (accumulators keep it beside them). Float otherwise. The gradient is
+// that of the float views, also where a policy saturates: dx = dy * w_hat, dw = x_hat * dy,
+// dbias = sum dy.
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias,
-                const Conv2dAttrs& attrs, CodesOutput codes_output = CodesOutput::real);
+                const Conv2dAttrs& attrs, CodesOutput codes_output = CodesOutput::real,
+                AccumulatorPolicy policy = AccumulatorPolicy::exact);
 // y[n,o] = sum_c x[n,c] w[o,c] + bias[o]: the 1x1 case of conv2d.
 Variable linear(const Variable& x, const Variable& w, const Variable& bias,
-                CodesOutput codes_output = CodesOutput::real);
+                CodesOutput codes_output = CodesOutput::real,
+                AccumulatorPolicy policy = AccumulatorPolicy::exact);
 
 struct BatchNormAttrs {
     float eps = 1e-5f;

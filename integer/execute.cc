@@ -109,6 +109,7 @@ class Machine {
         conv.bias = bias == i.constants.end() ? nullptr : bias->second.data<int32_t>();
         const std::vector<int32_t> zero_points = weight_zero_points(i, w.shape()[0]);
         conv.w_zero_point = zero_points.empty() ? nullptr : zero_points.data();
+        conv.policy = accumulator_policy(i.attributes);
         conv.shape = conv2d_shape(i.name.c_str(), x.shape(), w.shape(), attrs);
         const Shape shape = is_linear ? Shape{x.shape()[0], w.shape()[0]} : conv.shape.output();
         return i.constants.count("scale") ? real(i, conv, shape) : requantized(i, conv, shape);

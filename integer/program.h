@@ -20,7 +20,7 @@ namespace gradus {
 // conv2d, linear      codes          weight, weight_zero_point, bias (both  conv attributes,
 //                                    optional), and the rule's constants    input_zero_point, rule,
 //                                    [O] for codes, or scale [O] and        the output grid
-//                                    real_bias for a real output
+//                                    real_bias for a real output            accumulator_policy
 //   with a shortcut   codes, codes   also shortcut_ratio                     shortcut_zero_point
 // requantize          codes          the rule's constants [1]               input_zero_point, rule,
 //                                                                           the output grid
@@ -30,6 +30,7 @@ namespace gradus {
 // global_average_pool codes          scale (of input and output)            rule, the output grid
 // any other           real           the operator's parameters, by position as the operator
 //
+// accumulator_policy is a name of AccumulatorPolicy and missing where sums are exact.
 // The output grid: zero_point, qmin and qmax of the format, lo and hi of the clamp, signed.
 struct Instruction {
     std::string name;  // the layer's, as in the graph

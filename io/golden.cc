@@ -118,7 +118,7 @@ class GoldenWriter {
     Json program_json(const Tensor& images) const {
         const Hardware& row = *model_.hardware;
         return {{"hardware", row.name},
-                {"rules", rules_text(row)},
+                {"rules", rules_text(row, model_.recipe.accumulator)},
                 {"standing", row.exact ? "exact" : "nominal"},
                 {"evidence", row.evidence},
                 {"images", images.shape()[0]},

@@ -11,7 +11,8 @@
 //     output.npy             N H W C
 //
 // Attributes: stride [h, w], pad [top, left, bottom, right], and lo, hi: the clamp of the codes. The
-// code at a padded place is the input's zero point.
+// code at a padded place is the input's zero point. accumulator_policy, where there is one, says how
+// sums saturate (tensor/kernels/conv2d_codes_saturating.h).
 //
 // A bundle appears whole or not at all. It is bound to its rules by their names (quant/requantize.h,
 // quant/residual_add.h, quant/average.h), so a bundle outlives the order of an enumeration.

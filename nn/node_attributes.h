@@ -45,4 +45,11 @@ inline CodesOutput codes_output(const Attributes& attributes) {
     return attributes.has("accumulator") ? CodesOutput::accumulator : CodesOutput::real;
 }
 
+// How convolution and linear sum; nothing is said where it is exact.
+inline AccumulatorPolicy accumulator_policy(const Attributes& attributes) {
+    return attributes.has("accumulator_policy")
+               ? find_accumulator(attributes.text("accumulator_policy"))
+               : AccumulatorPolicy::exact;
+}
+
 }  // namespace gradus

@@ -37,10 +37,11 @@ BatchNormAttrs batch_norm_attrs(const Node& node) {
 
 Variable run_conv2d(const OpContext& c, const Inputs& in) {
     return conv2d(in[0], in[1], optional_input(in, 2), conv2d_attrs(c.node.attributes),
-                  codes_output(c.node.attributes));
+                  codes_output(c.node.attributes), accumulator_policy(c.node.attributes));
 }
 Variable run_linear(const OpContext& c, const Inputs& in) {
-    return linear(in[0], in[1], optional_input(in, 2), codes_output(c.node.attributes));
+    return linear(in[0], in[1], optional_input(in, 2), codes_output(c.node.attributes),
+                  accumulator_policy(c.node.attributes));
 }
 Variable run_batch_norm(const OpContext& c, const Inputs& in) {
     return batch_norm(in[0], in[1], in[2], in[3].data(), in[4].data(), batch_norm_attrs(c.node),

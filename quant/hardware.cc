@@ -1,5 +1,7 @@
 #include "quant/hardware.h"
 
+#include <algorithm>
+
 #include "tensor/find_row.h"
 
 namespace gradus {
@@ -90,6 +92,8 @@ std::vector<Hardware> benchmark_rows() {
          .mean = PoolRule::real,
          .window = PoolRule::real,
          .bias = BiasRule::real,
+         .accumulators = {AccumulatorPolicy::exact, AccumulatorPolicy::pairs16,
+                          AccumulatorPolicy::acc16},
          .exact = true,
          .evidence = "PyTorch 2.15, engine fbgemm, tie-seeking vectors; FBGEMM QuantUtilsAvx2"},
     };
@@ -175,6 +179,19 @@ std::vector<Hardware> reference_rows() {
     };
 }
 
+bool has_accumulator(const Hardware& hardware, AccumulatorPolicy policy) {
+    const auto& all = hardware.accumulators;
+    return std::find(all.begin(), all.end(), policy) != all.end();
+}
+
+std::string common_rules(const Hardware& h) {
+    const char* biases[] = {"int32 bias", "float bias", "bias with a scale of its own"};
+    if (h.requantize == RequantizeRule::none) return "float between layers";
+    return join(rule_name(h.requantize), ", add ", rule_name(h.add), ", average ",
+                rule_name(h.mean), " and ", rule_name(h.window), ", ",
+                biases[static_cast<int>(h.bias)]);
+}
+
 }  // namespace
 
 const std::vector<Hardware>& hardware_table() {
@@ -190,12 +207,27 @@ const Hardware& find_hardware(const std::string& name) {
     return find_row(hardware_table(), "hardware", name);
 }
 
+void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy) {
+    if (has_accumulator(hardware, policy)) return;
+    std::string others;
+    for (const Hardware& row : hardware_table()) {
+        if (has_accumulator(row, policy)) others += join(' ', row.name);
+    }
+    fail(ErrorKind::usage, "--accumulator ", accumulator_name(policy), ": ", hardware.name,
+         " sums in exact int32; drop it, or take --hardware", others);
+}
+
 std::string rules_text(const Hardware& h) {
-    const char* biases[] = {"int32 bias", "float bias", "bias with a scale of its own"};
-    if (h.requantize == RequantizeRule::none) return "float between layers";
-    return join(rule_name(h.requantize), ", add ", rule_name(h.add), ", average ",
-                rule_name(h.mean), " and ", rule_name(h.window), ", ",
-                biases[static_cast<int>(h.bias)]);
+    std::string text = common_rules(h);
+    for (size_t i = 0; h.accumulators.size() > 1 && i < h.accumulators.size(); ++i) {
+        text += join(i == 0 ? ", accumulators " : " or ", accumulator_name(h.accumulators[i]));
+    }
+    return text;
+}
+
+std::string rules_text(const Hardware& h, AccumulatorPolicy in_force) {
+    if (h.accumulators.size() == 1) return common_rules(h);
+    return join(common_rules(h), ", accumulators ", accumulator_name(in_force));
 }
 
 }  // namespace gradus

@@ -8,6 +8,7 @@
 #include "quant/format.h"
 #include "quant/requantize.h"
 #include "quant/residual_add.h"
+#include "tensor/kernels/conv2d_codes.h"
 
 namespace gradus {
 
@@ -31,6 +32,8 @@ struct Hardware {
     PoolRule mean = PoolRule::none;    // global average pooling
     PoolRule window = PoolRule::none;  // average pooling of windows
     BiasRule bias = BiasRule::accumulator;
+    // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
+    std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
     bool exact = false;    // the formula was read in open source; else nominal
     const char* evidence;  // what the rules were read in and checked against
 
@@ -42,12 +45,16 @@ struct Hardware {
 };
 
 // Concatenated tensors share one grid on every row but those of block graph 1, which join floats.
-// Accumulators are exact int32 on every row.
 const std::vector<Hardware>& hardware_table();
 // An unknown name is a usage error with the list.
 const Hardware& find_hardware(const std::string& name);
 
-// The row's rules in one line: "R2, add tflite, mean, window half-away, int32 bias".
+// Error(usage) if the row's library does not sum so.
+void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy);
+
+// The row's rules in one line: "R2, add tflite, average mean and half-away, int32 bias", and how it
+// can sum where there is a choice; or how it does.
 std::string rules_text(const Hardware& hardware);
+std::string rules_text(const Hardware& hardware, AccumulatorPolicy in_force);
 
 }  // namespace gradus

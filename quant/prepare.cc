@@ -276,6 +276,7 @@ void refuse_float_nodes(const Graph& network, const Hardware& hardware) {
 
 void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardware& hardware) {
     check_folding(recipe.bn_fold.value_or(hardware.bn_fold), hardware);
+    check_accumulator(hardware, recipe.accumulator);
     const auto bits_ok = [](int bits) { return bits >= 2 && bits <= 8; };
     check_kind(bits_ok(recipe.weight_bits) && bits_ok(recipe.activation_bits), ErrorKind::usage,
                "bits out of range: weights ", recipe.weight_bits, ", activations ",
@@ -284,6 +285,16 @@ void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardwar
     for (const Node& node : network.nodes()) weighted = weighted || is_weighted(node);
     check_kind(weighted, ErrorKind::usage, "nothing to quantize: no convolution, no linear layer");
     if (hardware.integer_throughout()) refuse_float_nodes(network, hardware);
+}
+
+// On every layer that sums codes, in training as in inference.
+void set_accumulators(Graph& graph, AccumulatorPolicy policy) {
+    if (policy == AccumulatorPolicy::exact) return;
+    for (int id = 0; id < static_cast<int>(graph.nodes().size()); ++id) {
+        Node& node = graph.node(id);
+        if (!is_weighted(node) || graph.node(node.inputs[1]).op != "quantize") continue;
+        node.attributes.set("accumulator_policy", accumulator_name(policy));
+    }
 }
 
 // Whether a quantizer has several nodes: those that a concat joins.
@@ -310,7 +321,10 @@ QuantizedModel quantize(const Graph& network, const Recipe& recipe) {
     refuse_impossible(network, recipe, *model.hardware);
     QuantizerPool pool(model.recipe, *model.hardware);
     const auto rewritten = [&](Phase phase) {
-        return Rewriter(network, *model.hardware, model.folding(), pool, model.merged, phase).run();
+        Graph graph =
+            Rewriter(network, *model.hardware, model.folding(), pool, model.merged, phase).run();
+        set_accumulators(graph, recipe.accumulator);
+        return graph;
     };
     model.training = rewritten(Phase::training);
     model.inference = rewritten(Phase::inference);

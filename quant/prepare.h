@@ -23,6 +23,7 @@ struct Recipe {
     int first_last_bits = 8;           // weights and inputs of the first and last weighted layer
     std::string weight_algorithm;      // empty: `algorithm`
     std::string activation_algorithm;  // empty: `algorithm`
+    AccumulatorPolicy accumulator = AccumulatorPolicy::exact;
     Calibration weight_calibration = Calibration::own;
     Calibration activation_calibration = Calibration::own;
     Reading reading = Reading::paper;

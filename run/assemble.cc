@@ -25,6 +25,7 @@ std::vector<std::string> names_of(const Rows& rows) {
 void check_hardware(const Options& o) {
     check_name("hardware", o.hardware, names_of(hardware_table()));
     resolve_bn_fold(o, find_hardware(o.hardware));
+    check_accumulator(find_hardware(o.hardware), find_accumulator(o.accumulator));
     check_kind(o.device != "cuda", ErrorKind::usage,
                "--device cuda: training runs on the CPU in this version; use --device cpu");
 }
@@ -105,6 +106,7 @@ Recipe recipe_of(const Options& o) {
     recipe.activation_algorithm = o.activation_algo;
     recipe.hardware = o.hardware;
     recipe.bn_fold = resolve_bn_fold(o, find_hardware(o.hardware));
+    recipe.accumulator = find_accumulator(o.accumulator);
     recipe.simulate = o.simulate == "qdq" ? Simulate::qdq : Simulate::exact;
     recipe.weight_bits = o.weight_bits;
     recipe.activation_bits = o.activation_bits;

@@ -50,6 +50,8 @@ void add_quantization_flags(FlagTable& table, Options& o) {
     table.add("--simulate", &o.simulate, "as the integers, or textbook floats")
         .one_of({"exact", "qdq"})
         .on_first_page();
+    table.add("--accumulator", &o.accumulator, "how sums saturate, where --hardware has a choice")
+        .one_of({"exact", "pairs16", "acc16"});
     table.add("--bits", &o.bits, "of weights and activations, 2 to 8").range(2, 8).on_first_page();
     table.add("--weight-bits,--w-bits", &o.weight_bits, "else --bits").range(2, 8);
     table.add("--activation-bits,--a-bits", &o.activation_bits, "else --bits").range(2, 8);

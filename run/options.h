@@ -24,6 +24,7 @@ struct Options {
     std::string algo = "lsq";
     std::string hardware = "onnxruntime";
     std::string simulate = "exact";
+    std::string accumulator = "exact";
     int bits = 4;
     int weight_bits = 0;      // resolved by the parser: --weight-bits, else --bits
     int activation_bits = 0;  // resolved by the parser: --activation-bits, else --bits

@@ -143,6 +143,48 @@ BOOST_AUTO_TEST_CASE(every_folding_is_the_same_in_integers) {
     }
 }
 
+// Every algorithm: padding must have a code to be summed as one.
+BOOST_AUTO_TEST_CASE(every_accumulator_is_the_same_in_integers) {
+    for (Recipe recipe : deployable()) {
+        if (recipe.hardware != "fbgemm") continue;
+        for (const auto policy : {AccumulatorPolicy::pairs16, AccumulatorPolicy::acc16}) {
+            recipe.accumulator = policy;
+            recipe.weight_bits = recipe.activation_bits = 8;
+            check_integers(recipe);
+        }
+    }
+}
+
+// Integers that sum otherwise than the simulation are told from it.
+BOOST_AUTO_TEST_CASE(an_accumulator_that_saturates_differs_from_the_exact_one) {
+    Recipe recipe = recipe_of("minmax", "fbgemm", 8);
+    recipe.accumulator = AccumulatorPolicy::pairs16;
+    const QuantizedModel model = small_quantized(recipe);
+    const Program pairs = lower(model);
+    for (const char* policy : {"exact", "acc16"}) {
+        Program other = pairs;
+        for (Instruction& i : other.instructions) {
+            if (i.constants.count("weight")) i.attributes.set("accumulator_policy", policy);
+        }
+        BOOST_TEST(compare_constants(model, other).size() == 7u);
+        Comparison comparison(model, other);
+        comparison.add(small_images(24, 77), IntegerKernel::fastest);
+        BOOST_TEST(comparison.codes_different() > 0, policy);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(hardware_that_sums_exactly_refuses_other_accumulators) {
+    for (const Hardware& hardware : hardware_table()) {
+        Recipe recipe = recipe_of("minmax", hardware.name);
+        recipe.accumulator = AccumulatorPolicy::acc16;
+        const std::string text = refusal(recipe);
+        BOOST_TEST(text.empty() == (hardware.name == std::string("fbgemm")), hardware.name);
+        if (text.empty()) continue;
+        BOOST_TEST(text.find("acc16") != std::string::npos, text);
+        BOOST_TEST(text.find("fbgemm") != std::string::npos, text);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(weights_and_activations_are_chosen_apart) {
     const std::vector<std::pair<std::string, std::string>> pairs{
         {"dorefa", "lsq"}, {"lsq", "dsq"}, {"dsq", "pact"}, {"minmax", "lsq+"}, {"lsq+", "minmax"}};

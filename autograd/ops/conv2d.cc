@@ -4,7 +4,6 @@
 
 #include "autograd/ops/convolution.h"
 #include "autograd/ops/saved.h"
-#include "tensor/kernels/conv2d_codes.h"
 
 namespace gradus {
 
@@ -50,7 +49,7 @@ const int32_t* bias_codes(const char* op, const Variable& bias, const Tensor& sc
 }
 
 ConvCodes conv_codes(const Affine& x, const Affine& w, const std::vector<int32_t>& w_zero_points,
-                     const int32_t* bias, const Conv2dShape& shape) {
+                     const int32_t* bias, const Conv2dShape& shape, AccumulatorPolicy policy) {
     return {.x = x.codes.raw(),
             .x_signed = x.codes.dtype() == DType::I8,
             .x_zero_point = x.zero_point.data<int32_t>()[0],
@@ -58,7 +57,8 @@ ConvCodes conv_codes(const Affine& x, const Affine& w, const std::vector<int32_t
             .w_signed = w.codes.dtype() == DType::I8,
             .w_zero_point = w_zero_points.data(),
             .bias = bias,
-            .shape = shape};
+            .shape = shape,
+            .policy = policy};
 }
 
 // One pass from accumulators to floats: y = f32(acc) scale + bias.
@@ -86,12 +86,14 @@ void run_accumulator(const ConvCodes& conv, Device device, int32_t* y) {
 }
 
 Variable forward_codes(const char* op, const Affine& x, const Affine& w, const Variable& bias,
-                       const Conv2dShape& shape, const Shape& y_shape, CodesOutput output) {
+                       const Conv2dShape& shape, const Shape& y_shape, CodesOutput output,
+                       AccumulatorPolicy policy) {
     const Device device = x.codes.device();
     const Tensor scale = accumulator_scale(x, w, shape.o);
     std::vector<int32_t> zero_points = w.zero_point.to_vector<int32_t>();
     zero_points.resize(shape.o, zero_points[0]);
-    const ConvCodes conv = conv_codes(x, w, zero_points, bias_codes(op, bias, scale), shape);
+    const ConvCodes conv =
+        conv_codes(x, w, zero_points, bias_codes(op, bias, scale), shape, policy);
     if (output == CodesOutput::real) {
         Tensor y = Tensor::empty(y_shape);
         const Tensor real_bias = bias.exact() ? Tensor() : bias.data();
@@ -149,13 +151,14 @@ Tensor bias_gradient(const Tensor& dy, const Conv2dShape& s) {
 }  // namespace
 
 Variable convolution(const char* op, const Variable& x, const Variable& w, const Variable& bias,
-                     const Conv2dShape& shape, const Shape& y_shape, CodesOutput codes_output) {
+                     const Conv2dShape& shape, const Shape& y_shape, CodesOutput codes_output,
+                     AccumulatorPolicy policy) {
     check(!bias.defined() || bias.shape() == Shape{shape.o}, op, ": bias must be [", shape.o,
           "], got ", bias.defined() ? bias.shape() : Shape());
     const Affine* x_codes = activation_codes(x);
     const Affine* w_codes = weight_codes(w);
     const Variable y = x_codes && w_codes ? forward_codes(op, *x_codes, *w_codes, bias, shape,
-                                                          y_shape, codes_output)
+                                                          y_shape, codes_output, policy)
                                           : forward_float(x, w, bias, shape, y_shape);
     // A gradient that nobody asks for keeps no operand alive.
     const Variable for_dw = w.requires_grad() ? saved_value(x) : Variable();
@@ -172,9 +175,9 @@ Variable convolution(const char* op, const Variable& x, const Variable& w, const
 }
 
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias,
-                const Conv2dAttrs& attrs, CodesOutput codes_output) {
+                const Conv2dAttrs& attrs, CodesOutput codes_output, AccumulatorPolicy policy) {
     const Conv2dShape shape = conv2d_shape("conv2d", x.shape(), w.shape(), attrs);
-    return convolution("conv2d", x, w, bias, shape, shape.output(), codes_output);
+    return convolution("conv2d", x, w, bias, shape, shape.output(), codes_output, policy);
 }
 
 }  // namespace gradus

@@ -7,6 +7,7 @@ namespace gradus {
 
 // y [y_shape] of x and w seen under `shape`; gradients take the shapes of x, w and bias.
 Variable convolution(const char* op, const Variable& x, const Variable& w, const Variable& bias,
-                     const Conv2dShape& shape, const Shape& y_shape, CodesOutput codes_output);
+                     const Conv2dShape& shape, const Shape& y_shape, CodesOutput codes_output,
+                     AccumulatorPolicy policy);
 
 }  // namespace gradus
