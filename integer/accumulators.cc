@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "nn/node_attributes.h"
 #include "tensor/affine.h"
 #include "tensor/check.h"
 
@@ -27,7 +28,11 @@ Bounds output_bounds(const Instruction& i, const std::vector<Bounds>& registers)
     return all;
 }
 
-// sum |w - z_w| over a filter, for every filter.
+bool saturates(const Instruction& i) {
+    return accumulator_policy(i.attributes) != AccumulatorPolicy::exact;
+}
+
+// sum |w - z_w| over a filter, or sum (|b| + |z_b|) where sums saturate; for every filter.
 std::vector<int64_t> filter_sums(const Instruction& i) {
     const Tensor& w = i.constants.at("weight");
     const int64_t filters = w.shape()[0], length = w.numel() / filters;
@@ -36,16 +41,21 @@ std::vector<int64_t> filter_sums(const Instruction& i) {
     if (found != i.constants.end()) zero_points = found->second.to_vector<int32_t>();
     zero_points.resize(filters, zero_points[0]);
     const CodeReader q(w);
+    const int32_t offset = w.dtype() == DType::I8 ? 0 : 128;
     std::vector<int64_t> sums(filters, 0);
     for (int64_t e = 0; e < w.numel(); ++e) {
-        sums[e / length] += std::abs(q[e] - zero_points[e / length]);
+        const int32_t z = zero_points[e / length];
+        sums[e / length] +=
+            saturates(i) ? std::abs(q[e] - offset) + std::abs(z - offset) : std::abs(q[e] - z);
     }
     return sums;
 }
 
 AccumulatorBound largest_channel(const Instruction& i, const CodeBounds& x) {
     const auto z = static_cast<int32_t>(i.attributes.integer("input_zero_point"));
-    const int64_t furthest = std::max(std::abs(x.lo - z), std::abs(x.hi - z));
+    const int64_t offset = x.lo < 0 || z < 0 ? 128 : 0;
+    const int64_t furthest =
+        saturates(i) ? x.hi + z + 2 * offset : std::max(std::abs(x.lo - z), std::abs(x.hi - z));
     const auto bias = i.constants.find("bias");
     const std::vector<int64_t> sums = filter_sums(i);
     AccumulatorBound result{i.name, 0, -1};

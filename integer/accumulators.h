@@ -2,6 +2,11 @@
 //
 //   |acc| <= max |x - z_x| sum |w - z_w| + |bias|, for every output channel
 //
+// A sum that saturates can end further out than the exact one, as what was to cancel is taken away
+// whole (a, b, z as in tensor/kernels/conv2d_codes_saturating.h):
+//
+//   |acc| <= (max a + z_a) sum (|b| + |z_b|) + |bias|
+//
 // x runs over the codes that the instruction before can give. Below 2^24 every accumulator is a
 // float without rounding; from 2^31 on it may leave int32.
 #pragma once

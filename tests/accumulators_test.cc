@@ -110,23 +110,30 @@ BOOST_AUTO_TEST_CASE(an_instruction_alone_gives_what_it_gave_in_the_program) {
     }
 }
 
+namespace {
+
+void check_bounds(const Program& program) {
+    std::map<std::string, int64_t> bound;
+    for (const AccumulatorBound& b : accumulator_bounds(program)) bound[b.layer] = b.bound;
+    BOOST_TEST(bound.size() == 7u);
+    execute(program, small_images(8), IntegerKernel::fastest, nullptr,
+            {[&](const Instruction& i, const Tensor& sums) {
+                 if (i.op != "conv2d" && i.op != "linear") return;
+                 int64_t furthest = 0;
+                 for (const int32_t a : sums.to_vector<int32_t>()) {
+                     furthest = std::max(furthest, std::abs(int64_t{a}));
+                 }
+                 BOOST_TEST(furthest > 0);
+                 BOOST_TEST(furthest <= bound.at(i.name), program.hardware << ' ' << i.name);
+             },
+             nullptr});
+}
+
+}  // namespace
+
 BOOST_AUTO_TEST_CASE(no_accumulator_leaves_its_bound) {
     for (const char* hardware : {"onnxruntime", "tflite", "fbgemm", "snpe", "tvm"}) {
-        const Program program = lower(model_on(hardware));
-        std::map<std::string, int64_t> bound;
-        for (const AccumulatorBound& b : accumulator_bounds(program)) bound[b.layer] = b.bound;
-        BOOST_TEST(bound.size() == 7u);
-        execute(program, small_images(8), IntegerKernel::fastest, nullptr,
-                {[&](const Instruction& i, const Tensor& sums) {
-                     if (i.op != "conv2d" && i.op != "linear") return;
-                     int64_t furthest = 0;
-                     for (const int32_t a : sums.to_vector<int32_t>()) {
-                         furthest = std::max(furthest, std::abs(int64_t{a}));
-                     }
-                     BOOST_TEST(furthest > 0);
-                     BOOST_TEST(furthest <= bound.at(i.name), hardware << ' ' << i.name);
-                 },
-                 nullptr});
+        check_bounds(lower(model_on(hardware)));
     }
 }
 
@@ -158,6 +165,22 @@ BOOST_AUTO_TEST_CASE(the_bound_is_that_of_the_worst_codes_and_channel) {
         BOOST_TEST(throws(ErrorKind::runtime, {"fc: accumulators of channel 1 may reach"},
                           [&] { refuse_overflow(two_filters(bias)); }));
     }
+}
+
+// Codes 200 to 255 around 200 and weights 127, 127: exact sums reach 55 * 254 at most. The saturated
+// one of the lowest codes is 32767 - 200 * 254 = -18033.
+BOOST_AUTO_TEST_CASE(a_sum_that_saturates_may_leave_the_exact_bound) {
+    Program program = two_filters(0);
+    program.instructions[0].attributes = {{"lo", int64_t{200}}, {"hi", int64_t{255}}};
+    Instruction& fc = program.instructions[1];
+    fc.constants = {{"weight", Tensor::from<int8_t>({127, 127}, {1, 2})}};
+    fc.attributes = {{"input_zero_point", int64_t{200}}};
+    fc.constants["scale"] = Tensor::full({1}, 1.0f);
+    BOOST_TEST(accumulator_bounds(program).at(0).bound == 55 * 254);
+    fc.attributes.set("accumulator_policy", "pairs16");
+    BOOST_TEST(accumulator_bounds(program).at(0).bound == (255 + 200) * 254);
+    const Tensor lowest = Tensor::from<uint8_t>({200, 200}, {1, 2});
+    BOOST_TEST(execute(fc, {lowest}, IntegerKernel::fastest).data<float>()[0] == -18033.0f);
 }
 
 BOOST_AUTO_TEST_CASE(lowering_refuses_what_may_overflow) {
