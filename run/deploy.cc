@@ -157,8 +157,12 @@ FinalFacts Deployment::final_facts() const {
 
 void Deployment::print(const std::vector<std::string>& differences) const {
     const Hardware& hardware = *run_.model.hardware;
-    const DeployFacts facts{options_.run, rules_text(hardware),    !hardware.exact,
-                            differences,  gap_ ? &*gap_ : nullptr, floats_.top1()};
+    const DeployFacts facts{options_.run,
+                            rules_text(hardware, run_.model.recipe.accumulator),
+                            !hardware.exact,
+                            differences,
+                            gap_ ? &*gap_ : nullptr,
+                            floats_.top1()};
     if (options_.json) {
         std::cout << deploy_json(measured_, result(), final_facts(), facts);
         return;
@@ -187,6 +191,7 @@ int Deployment::run() {
     const std::vector<std::string> found = differences();
     print(found);
     if (const std::string note = float_range_note(measured_); !note.empty()) progress_.line(note);
+    if (const std::string note = measured_.saturation_note(); !note.empty()) progress_.line(note);
     for (const std::string& text : found) {
         progress_.warn("error: simulation and integers differ: " + text);
     }

@@ -6,6 +6,7 @@
 
 #include "nn/executor.h"
 #include "quant/placement.h"
+#include "run/console_table.h"
 #include "tensor/affine.h"
 
 namespace gradus {
@@ -135,6 +136,40 @@ void Measurement::see_accumulators(const Instruction& i, const Tensor& sums) {
     layer.least_accumulator = first ? *least : std::min(layer.least_accumulator, *least);
     layer.largest_accumulator = first ? *largest : std::max(layer.largest_accumulator, *largest);
     layer.accumulators += sums.numel();
+    sums_ = sums;
+}
+
+void Measurement::count_saturated(LayerMeasure& layer, const Instruction& i,
+                                  const std::vector<Tensor>& inputs) const {
+    Instruction exact = i;
+    exact.attributes = Attributes();
+    for (const auto& [name, value] : i.attributes.values()) {
+        if (name != "accumulator_policy") exact.attributes.set(name, value);
+    }
+    execute(exact, inputs, IntegerKernel::fastest, [&](const Instruction&, const Tensor& sums) {
+        const int32_t *a = sums.data<int32_t>(), *b = sums_.data<int32_t>();
+        for (int64_t e = 0; e < sums.numel(); ++e) layer.saturated += a[e] != b[e];
+    });
+}
+
+std::string Measurement::saturation_note() const {
+    const AccumulatorPolicy policy = model_.recipe.accumulator;
+    if (policy == AccumulatorPolicy::exact) return "";
+    int64_t saturated = 0, all = 0;
+    const LayerMeasure* worst = nullptr;
+    for (const LayerMeasure& m : layers_) {
+        if (!m.bound) continue;
+        saturated += m.saturated;
+        all += m.accumulators;
+        if (!worst || m.saturated > worst->saturated) worst = &m;
+    }
+    std::string note = join("note: ", accumulator_name(policy), " changed ", count_text(saturated),
+                            " of ", count_text(all), " accumulators");
+    if (saturated > 0) {
+        note += join(", most in ", worst->layer, ": ", count_text(worst->saturated), " of ",
+                     count_text(worst->accumulators));
+    }
+    return note;
 }
 
 void Measurement::see_step(const Instruction& i, const std::vector<Tensor>& inputs,
@@ -143,6 +178,7 @@ void Measurement::see_step(const Instruction& i, const std::vector<Tensor>& inpu
     if (i.op == "global_average_pool" && !i.is_float) {
         layer.rule = rule_report(i, inputs[0].shape()[1] * inputs[0].shape()[2]);
     }
+    if (i.attributes.has("accumulator_policy")) count_saturated(layer, i, inputs);
     if (layer.grid) count_codes(layer, output);
     const auto reference = floats_.find(layer.float_node);
     if (!layer.float_node.empty() && reference->second.defined()) {

@@ -22,6 +22,7 @@ struct LayerMeasure {
     int64_t accumulators = 0;  // seen
     int32_t least_accumulator = 0, largest_accumulator = 0;
     std::optional<AccumulatorBound> bound;  // by the constants alone
+    int64_t saturated = 0;                  // accumulators that exact sums would not have given
     int64_t codes = 0;
     bool clamps = false;              // it rounds to a grid; others pass codes on
     int64_t at_low = 0, at_high = 0;  // codes at the ends of the clamp
@@ -47,9 +48,14 @@ class Measurement {
     // Codes that differ from the simulation; nothing where no quantizer stands.
     std::optional<LayerComparison> compared(const LayerMeasure& layer) const;
 
+    // How many accumulators a policy changed, and where most; "" where sums are exact.
+    std::string saturation_note() const;
+
   private:
     std::string float_place(const Instruction& instruction) const;
     void see_accumulators(const Instruction& instruction, const Tensor& accumulators);
+    void count_saturated(LayerMeasure& layer, const Instruction& instruction,
+                         const std::vector<Tensor>& inputs) const;
     void see_step(const Instruction& instruction, const std::vector<Tensor>& inputs,
                   const Tensor& output);
 
@@ -59,6 +65,7 @@ class Measurement {
     Comparison comparison_;
     std::vector<LayerMeasure> layers_;
     std::vector<size_t> writer_;            // of each register, the layer
+    Tensor sums_;                           // of the instruction in hand
     std::map<std::string, Tensor> floats_;  // of the batch in hand, by float node
 };
 

@@ -157,6 +157,32 @@ BOOST_AUTO_TEST_CASE(hardware_that_agrees_is_taken_and_any_other_refused) {
     BOOST_TEST(fails({run, "--hardware", "toaster"}, 2, "toaster"));
 }
 
+// The run's settings carry the accumulator to ./deploy, the bundle to --verify.
+BOOST_AUTO_TEST_CASE(an_accumulator_goes_with_the_run_and_its_bundle) {
+    const std::string run = runs().folder(
+        {"--hardware", "fbgemm", "--accumulator", "acc16", "--algo", "minmax", "--bits", "8"});
+    const TemporaryFolder folder;
+    const std::string bundle = folder.path("g");
+    const ProcessOutcome end = run_deploy({run, "--json", "--images", "2", "--golden", bundle});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    const json found = json::parse(end.out);
+    BOOST_TEST(contains(found.at("rules"), "accumulators acc16"), found.at("rules"));
+    BOOST_TEST(found.at("codes_different") == 0);
+    BOOST_TEST(contains(end.err, "note: acc16 changed "), end.err);
+    BOOST_TEST(!contains(end.err, "changed 0 of"), end.err);
+    BOOST_TEST(read_bytes(bundle + "/manifest.json").find("\"accumulator_policy\": \"acc16\"") !=
+               std::string::npos);
+    BOOST_TEST(run_deploy({"--verify", bundle}).code == 0);
+    std::string manifest = read_bytes(bundle + "/manifest.json");
+    for (size_t at; (at = manifest.find("\"acc16\"")) != std::string::npos;) {
+        manifest.replace(at, 7, "\"exact\"");
+    }
+    write_bytes(bundle + "/manifest.json", manifest);
+    sign_again(bundle);
+    BOOST_TEST(run_deploy({"--verify", bundle}).code == 1);
+    BOOST_TEST(fails({run, "--hardware", "onnxruntime"}, 2, "weights s8"));
+}
+
 BOOST_AUTO_TEST_CASE(textbook_simulation_differs_and_is_no_error) {
     const std::string run = runs().folder({"--simulate", "qdq"});
     const ProcessOutcome end = run_deploy({run, "--json"});
