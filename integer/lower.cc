@@ -234,21 +234,31 @@ class Lowering {
         instruction.attributes.set("signed", int64_t{q.format.is_signed});
     }
 
+    // A scale that the library itself would not take.
+    static void refuse(const std::string& layer, const std::string& refusal) {
+        check(
+            refusal.empty(), "lower: ", layer, ": ", refusal,
+            "; see whether a scale has collapsed, or take --hardware of a library without limits");
+    }
+
     void set_rule(Instruction& instruction, const Lowered& x, const Grid& grid,
                   const QuantFormat& format) const {
         const Hardware& hardware = *model_.hardware;
         if (instruction.op == "add") {
+            const CodeGrid a = code_grid(x.operands[0]), b = code_grid(x.operands[1]);
+            refuse(instruction.name, add_refusal(hardware.add, a, b, code_grid(grid)));
             instruction.attributes.set("rule", static_cast<int64_t>(hardware.add));
-            return store_constants(instruction,
-                                   add_constants(hardware.add, code_grid(x.operands[0]),
-                                                 code_grid(x.operands[1]), code_grid(grid)));
+            return store_constants(instruction, add_constants(hardware.add, a, b, code_grid(grid)));
         }
         const auto weight = instruction.constants.find("weight");
         const int64_t channels =
             weight == instruction.constants.end() ? 1 : weight->second.shape()[0];
-        store_constants(instruction, hardware.requantize,
-                        channel_constants(hardware.requantize, x.input_scale, x.weight_scale,
-                                          x.bias, output_grid(grid, format), channels));
+        const auto k = channel_constants(hardware.requantize, x.input_scale, x.weight_scale, x.bias,
+                                         output_grid(grid, format), channels);
+        for (const RequantizeConstants& channel : k) {
+            refuse(instruction.name, multiplier_refusal(hardware, channel.multiplier));
+        }
+        store_constants(instruction, hardware.requantize, k);
         if (x.operands.empty()) return;
         const CodeGrid shortcut = code_grid(x.operands[0]);
         instruction.attributes.set("shortcut_zero_point", int64_t{shortcut.zero_point});

@@ -141,6 +141,7 @@ std::vector<Hardware> reference_rows() {
          .add = AddRule::xnnpack,
          .mean = PoolRule::real,
          .window = PoolRule::real,
+         .multipliers = {0x1p-32f, 0x1p8f},
          .exact = true,
          .evidence =
              "XNNPACK in PyTorch 1.13, tie-seeking vectors; XNNPACK requantization.h, qs8-vadd"},
@@ -152,6 +153,7 @@ std::vector<Hardware> reference_rows() {
          .add = AddRule::qnnpack,
          .mean = PoolRule::real,
          .window = PoolRule::real,
+         .multipliers = {0x1p-126f, INFINITY},  // the normal floats
          .exact = true,
          .evidence = "PyTorch 1.13 and 2.15, engine qnnpack, tie-seeking vectors"},
         {.name = "onednn",
@@ -215,6 +217,13 @@ void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy) {
     }
     fail(ErrorKind::usage, "--accumulator ", accumulator_name(policy), ": ", hardware.name,
          " sums in exact int32; drop it, or take --hardware", others);
+}
+
+std::string multiplier_refusal(const Hardware& hardware, float multiplier) {
+    const MultiplierRange& range = hardware.multipliers;
+    if (multiplier >= range.least && multiplier < range.end) return "";
+    return join("the multiplier s_x s_w / s_y is ", multiplier, "; ", hardware.name, " takes [",
+                range.least, ", ", range.end, ")");
 }
 
 std::string rules_text(const Hardware& h) {

@@ -1,6 +1,7 @@
 // hardware -- a target is a row of facts: formats, where quantizers stand, folding, rules.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ enum class BiasRule {
     hexagon,      // int32 with a scale of its own, brought to the accumulator's, half away
 };
 
+// The multipliers s_x s_w / s_y that a library takes: [least, end).
+struct MultiplierRange {
+    float least = 0.0f, end = INFINITY;
+};
+
 struct Hardware {
     const char* name;
     const char* description;
@@ -34,6 +40,7 @@ struct Hardware {
     BiasRule bias = BiasRule::accumulator;
     // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
+    MultiplierRange multipliers;
     bool exact = false;    // the formula was read in open source; else nominal
     const char* evidence;  // what the rules were read in and checked against
 
@@ -51,6 +58,10 @@ const Hardware& find_hardware(const std::string& name);
 
 // Error(usage) if the row's library does not sum so.
 void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy);
+
+// Why the row's library would refuse to requantize by a multiplier, empty if it would not. Constants
+// are made all the same, so that a layer that has died does not end a training.
+std::string multiplier_refusal(const Hardware& hardware, float multiplier);
 
 // The row's rules in one line: "R2, add tflite, average mean and half-away, int32 bias", and how it
 // can sum where there is a choice; or how it does.

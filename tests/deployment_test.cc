@@ -203,6 +203,50 @@ BOOST_AUTO_TEST_CASE(weights_and_activations_are_chosen_apart) {
     }
 }
 
+namespace {
+
+// What lowering says once the scale of this parameter has become `factor` times as large.
+std::string refusal_of_scales(const std::string& hardware, const std::string& parameter,
+                              float factor) {
+    const QuantizedModel model = small_quantized(recipe_of("minmax", hardware, 8));
+    Tensor& scale = model.inference.node(model.inference.find(parameter)).parameter->value;
+    lower(model);
+    for (int64_t c = 0; c < scale.numel(); ++c) scale.data<float>()[c] *= factor;
+    try {
+        lower(model);
+        return "";
+    } catch (const Error& error) {
+        BOOST_TEST((error.kind() == ErrorKind::runtime));
+        return error.what();
+    }
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(scales_that_the_library_refuses_are_refused_with_the_layer) {
+    const std::string shortcut = "block2.downsample.1.quantizer.scale";
+    for (const auto& [hardware, factor] :
+         {std::pair{"xnnpack", 0x1p-12f}, {"qnnpack", 0x1p-16f}, {"hexagon-nn", 0x1p9f}}) {
+        const std::string text = refusal_of_scales(hardware, shortcut, factor);
+        BOOST_TEST(contains(text, "lower: block2.add: the ratios"), hardware << text);
+    }
+    // Scales of weights have a floor; those of outputs shrink multipliers further.
+    const std::string weights = "block1.conv1.weight.quantizer.scale";
+    const std::string output = "block1.relu1.quantizer.scale";
+    for (const auto& [hardware, parameter, factor] : {std::tuple{"xnnpack", weights, 0x1p30f},
+                                                      {"xnnpack", output, 0x1p30f},
+                                                      {"qnnpack", output, 0x1p120f}}) {
+        const std::string text = refusal_of_scales(hardware, parameter, factor);
+        BOOST_TEST(contains(text, "lower: block1.conv1: the multiplier"), hardware << text);
+    }
+    BOOST_TEST(refusal_of_scales("onnxruntime", shortcut, 0x1p-12f) == "");
+    BOOST_TEST(refusal_of_scales("onnxruntime", output, 0x1p30f) == "");
+}
+
 // MQBench 2: 8 bits, by the min-max rule but for LSQ and what calibrates as it does.
 BOOST_AUTO_TEST_CASE(ends_have_the_rule_of_their_algorithm) {
     const std::set<std::string> own{"lsq", "lsq+", "minmax", "tqt"};
