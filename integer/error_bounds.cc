@@ -9,6 +9,7 @@
 #include "nn/operators.h"
 #include "quant/rule_error.h"
 #include "tensor/affine.h"
+#include "tensor/kernels/average_pool.h"
 #include "tensor/parallel.h"
 
 namespace gradus {
@@ -47,10 +48,10 @@ bool none(const std::vector<Bounded>& inputs) {
                         [](const Bounded& x) { return x.bound.defined(); });
 }
 
-// Pixels of a pooling window.
-double window(const Node& node) {
-    const PoolAttrs pool = pool_attrs(node.attributes);
-    return static_cast<double>(pool.kernel_h * pool.kernel_w);
+// Pixels that are averaged, at the edges of an image perhaps fewer.
+std::vector<int32_t> pixel_counts(const Node& node, const Shape& x) {
+    if (node.op == "global_average_pool") return {static_cast<int32_t>(x[1] * x[2])};
+    return average_pool_counts(pool_shape(node.name.c_str(), x, pool_attrs(node.attributes)));
 }
 
 int32_t attribute(const Instruction& i, const char* name) {
@@ -200,26 +201,28 @@ Tensor ErrorBounds::sum(const Node& node, const std::vector<Bounded>& inputs) co
 }
 
 Tensor ErrorBounds::average(const Node& node, const std::vector<Bounded>& inputs) const {
-    const Shape& in = inputs[0].value.shape();
     const Tensor mass = run_on(node, {Variable(magnitudes(inputs[0].value))});
+    const std::vector<int32_t> counts = pixel_counts(node, inputs[0].value.shape());
+    const double sums = (*std::max_element(counts.begin(), counts.end()) + 4) * kUnitRoundoff;
     const Instruction* i = instruction(node.name);
-    // What a window holds at most; at the edges it may be less.
-    const double count =
-        node.op == "global_average_pool" ? static_cast<double>(in[1] * in[2]) : window(node);
-    const double sums = (count + 4) * kUnitRoundoff;
     if (!i || i->is_float) {
-        Tensor carried;
-        if (inputs[0].bound.defined()) carried = run_on(node, {Variable(inputs[0].bound)});
+        const Tensor carried =
+            inputs[0].bound.defined() ? run_on(node, {Variable(inputs[0].bound)}) : Tensor();
         return map(mass.shape(),
                    [&](int64_t e) { return kSlack * (2 * sums * at(mass, e) + at(carried, e)); });
     }
     const RegisterGrid& grid = *grids_[i->output];
     const auto rule = rule_of<PoolRule>(*i);
-    const AverageConstants k = average_constants(rule, grid.scale, static_cast<int32_t>(count));
+    const auto of_rule = [&](double average) {
+        double error = 0.0;
+        for (const int32_t n : std::set<int32_t>(counts.begin(), counts.end())) {
+            const AverageConstants k = average_constants(rule, grid.scale, n);
+            error = std::max(error, average_error(rule, k, n, grid.zero_point, average));
+        }
+        return error;
+    };
     return map(mass.shape(), [&](int64_t e) {
-        const double of_rule = average_error(rule, k, static_cast<int32_t>(count), grid.zero_point,
-                                             at(mass, e) / grid.scale);
-        return kSlack * (sums * at(mass, e) + grid.scale * of_rule);
+        return kSlack * (sums * at(mass, e) + grid.scale * of_rule(at(mass, e) / grid.scale));
     });
 }
 

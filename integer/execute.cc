@@ -8,6 +8,7 @@
 #include "nn/operators.h"
 #include "quant/average.h"
 #include "tensor/affine.h"
+#include "tensor/kernels/average_pool.h"
 #include "tensor/kernels/global_average_pool.h"
 #include "tensor/kernels/max_pool.h"
 #include "tensor/parallel.h"
@@ -68,6 +69,7 @@ class Machine {
         if (i.op == "add") return sum(i);
         if (i.op == "concat") return join_channels(i);
         if (i.op == "max_pool2d") return max_pool(i);
+        if (i.op == "average_pool2d") return average_windows(i);
         if (i.op == "global_average_pool") return average_pool(i);
         if (i.op == "flatten") return flatten(i);
         fail(ErrorKind::data, "program: unknown instruction ", i.op, " (", i.name, ")");
@@ -251,6 +253,27 @@ class Machine {
         const PoolShape shape = pool_shape(i.name.c_str(), x.shape(), pool_attrs(i.attributes));
         Tensor codes = Tensor::empty(shape.output(), x.dtype());
         max_pool_forward(Device::cpu(), shape, x.dtype(), x.raw(), codes.raw());
+        return codes;
+    }
+
+    Tensor average_windows(const Instruction& i) {
+        const Tensor& x = input(i);
+        const Output out(i);
+        const PoolShape shape = pool_shape(i.name.c_str(), x.shape(), pool_attrs(i.attributes));
+        const auto rule = rule_of<PoolRule>(i);
+        const std::vector<int32_t> counts = average_pool_counts(shape);
+        const auto windows = static_cast<int64_t>(counts.size());
+        const auto k = window_constants(rule, constant(i, "scale").data<float>()[0],
+                                        *std::max_element(counts.begin(), counts.end()));
+        Tensor sums = Tensor::empty(shape.output(), DType::I32);
+        int32_t* sum = sums.data<int32_t>();
+        average_pool_sum_codes(Device::cpu(), shape, x.dtype(), x.raw(), out.zero, sum);
+        if (accumulators_) accumulators_(i, sums);
+        Tensor codes = Tensor::empty(sums.shape(), out.dtype);
+        for_each_cpu(sums.numel(), [&, write = CodeWriter(codes)](int64_t e) {
+            const int32_t n = counts[e / shape.c % windows];
+            write(e, average_code(rule, sum[e], n, k[n], out.zero, out.lo, out.hi));
+        });
         return codes;
     }
 

@@ -14,7 +14,7 @@ using ObserveCodes = std::function<void(const Instruction& instruction, const Te
 
 // Called with the int32 accumulators of an instruction, in its output's shape: those of conv2d and
 // linear with their bias and before a shortcut joins them, the centred codes of requantize, the sums
-// of codes of global_average_pool.
+// of codes of average_pool2d and global_average_pool.
 using ObserveAccumulators =
     std::function<void(const Instruction& instruction, const Tensor& accumulators)>;
 // Called after every instruction with what it read and what it gave.

@@ -68,7 +68,9 @@ class Lowering {
             if (x.grid && b.pending) return fused_sum(b, x);
         }
         if (node.op == "concat" && x.grid) return joined(node);
-        if (node.op == "global_average_pool" && x.grid) return average(node, x);
+        if (x.grid && average_rule(*model_.hardware, node.op) != PoolRule::none) {
+            return average(node, x);
+        }
         if ((node.op == "max_pool2d" || node.op == "flatten") && x.grid) return passed(node, x);
         if (node.op == "dropout") return x;
         return float_node(node);
@@ -266,14 +268,15 @@ class Lowering {
             Tensor::full({1}, shortcut.scale / scale_of(grid));
     }
 
-    // The multiplier depends on the pooled extent, which is known when images come.
+    // The multipliers depend on the counts, which are known when images come.
     Lowered averaged(const Node& node) {
         const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
         const Lowered& x = values_[node.inputs[0]];
         check(x.pending.has_value(), "lower: ", node.name, " averages no codes");
         const Grid& grid = x.operands[0];
         Instruction instruction = *x.pending;
-        instruction.attributes.set("rule", static_cast<int64_t>(q.hardware->mean));
+        const PoolRule rule = average_rule(*q.hardware, instruction.op);
+        instruction.attributes.set("rule", static_cast<int64_t>(rule));
         set_grid(instruction, q, grid, {q.format.qmin(), q.format.qmax()});
         instruction.constants["scale"] = grid.scale.clone();
         Lowered result;

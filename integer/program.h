@@ -27,6 +27,8 @@ namespace gradus {
 // add                 codes, codes   ratios, integers (AddConstants)        rule, the output grid
 // max_pool2d, flatten codes          -                                      as the operator
 // concat              codes, ...     -                                      -
+// average_pool2d      codes          scale (of input and output)            as the operator, rule,
+//                                                                           the output grid
 // global_average_pool codes          scale (of input and output)            rule, the output grid
 // any other           real           the operator's parameters, by position as the operator
 //

@@ -14,7 +14,9 @@
 #include "io/golden_files.h"
 #include "io/npy.h"
 #include "io/sha256.h"
+#include "nn/node_attributes.h"
 #include "quant/average.h"
+#include "tensor/kernels/average_pool.h"
 
 namespace gradus {
 
@@ -143,7 +145,7 @@ class GoldenWriter {
         json["weight"] = weight_json(i);
         json["constants"] = constants_json(i, folder);
         if (i.op == "add" && !i.is_float) json["elements"] = add_elements();
-        if (i.op == "global_average_pool" && !i.is_float) json["average"] = average_json(i, inputs);
+        if (averages(i)) json["average"] = average_json(i, inputs);
         json["accumulator"] =
             accumulator_.defined() ? file(folder + "/accumulator", accumulator_) : Json();
         accumulator_ = Tensor();
@@ -156,7 +158,7 @@ class GoldenWriter {
     static Json rule_json(const Instruction& i) {
         if (i.is_float || !i.attributes.has("rule")) return {};
         if (i.op == "add") return rule_name(rule_of<AddRule>(i));
-        if (i.op == "global_average_pool") return rule_name(rule_of<PoolRule>(i));
+        if (averages(i)) return rule_name(rule_of<PoolRule>(i));
         return rule_name(rule_of<RequantizeRule>(i));
     }
 
@@ -216,10 +218,26 @@ class GoldenWriter {
               "b_exponent", "y_q31", "y_exponent", "a_integer", "b_integer", "shift", "offset"}}};
     }
 
-    // The constants that the rule makes of the scale and the number of pixels.
+    static bool averages(const Instruction& i) {
+        return !i.is_float && (i.op == "global_average_pool" || i.op == "average_pool2d");
+    }
+
+    // The constants that the rule makes of the scale and the number of pixels; of windows a list,
+    // one entry for each count that occurs.
     static Json average_json(const Instruction& i, const std::vector<Tensor>& inputs) {
         const Shape& x = inputs[0].shape();
-        const auto count = static_cast<int32_t>(x[1] * x[2]);
+        if (i.op == "global_average_pool") {
+            return average_json(i, static_cast<int32_t>(x[1] * x[2]));
+        }
+        const PoolShape shape = pool_shape(i.name.c_str(), x, pool_attrs(i.attributes));
+        Json list = Json::array();
+        const auto counts = average_pool_counts(shape);
+        for (const int32_t count : std::set<int32_t>(counts.begin(), counts.end())) {
+            list.push_back(average_json(i, count));
+        }
+        return list;
+    }
+    static Json average_json(const Instruction& i, int32_t count) {
         const float scale = i.constants.at("scale").data<float>()[0];
         const AverageConstants k = average_constants(rule_of<PoolRule>(i), scale, count);
         return {{"count", count},

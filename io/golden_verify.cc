@@ -59,7 +59,7 @@ Rule rule_by_name(const std::string& name, Rule last) {
 
 int64_t rule_number(const std::string& op, const std::string& name) {
     if (op == "add") return static_cast<int64_t>(rule_by_name(name, AddRule::real));
-    if (op == "global_average_pool") {
+    if (op == "global_average_pool" || op == "average_pool2d") {
         return static_cast<int64_t>(rule_by_name(name, PoolRule::mantissa));
     }
     return static_cast<int64_t>(rule_by_name(name, RequantizeRule::r10));
@@ -110,7 +110,8 @@ void validate(const Instruction& i, const std::vector<Tensor>& inputs) {
                 (i.op == "conv2d" && inputs.size() == 2),
             "a wrong number of inputs");
     require(i.op != "add" || inputs[0].shape() == inputs[1].shape(), "inputs of unequal shapes");
-    const bool pixels = i.op == "conv2d" || i.op == "max_pool2d" || i.op == "global_average_pool";
+    const bool pixels = i.op == "conv2d" || i.op == "max_pool2d" || i.op == "average_pool2d" ||
+                        i.op == "global_average_pool";
     const int rank = inputs[0].shape().rank();
     require(!pixels || rank == 4, "an input that is not N H W C");
     require(i.op != "linear" || rank == 2, "an input that is not N C");

@@ -58,6 +58,9 @@ int GraphBuilder::add(const std::string& name, int a, int b) {
 int GraphBuilder::max_pool2d(const std::string& name, int x, const PoolAttrs& attrs) {
     return graph_.add_op("max_pool2d", name, {x}, attributes_of(attrs));
 }
+int GraphBuilder::average_pool2d(const std::string& name, int x, const PoolAttrs& attrs) {
+    return graph_.add_op("average_pool2d", name, {x}, attributes_of(attrs));
+}
 int GraphBuilder::global_average_pool(const std::string& name, int x) {
     return graph_.add_op("global_average_pool", name, {x});
 }

@@ -26,6 +26,7 @@ class GraphBuilder {
     int add(const std::string& name, int a, int b);
     int concat(const std::string& name, const std::vector<int>& inputs);
     int max_pool2d(const std::string& name, int x, const PoolAttrs& attrs);
+    int average_pool2d(const std::string& name, int x, const PoolAttrs& attrs);
     int global_average_pool(const std::string& name, int x);
     int flatten(const std::string& name, int x);
     int dropout(const std::string& name, int x, double p);

@@ -17,6 +17,8 @@
 // tests      tests/average_rules_test.cc: every residue
 #pragma once
 
+#include <vector>
+
 #include "quant/requantize.h"
 
 namespace gradus {
@@ -50,6 +52,9 @@ inline AverageConstants average_constants(PoolRule rule, float scale, int32_t co
     }
     return k;
 }
+
+// Those of every count up to `largest`, by count, [0] unused: windows at a border may count less.
+std::vector<AverageConstants> window_constants(PoolRule rule, float scale, int32_t largest);
 
 // `sum` of `count` codes with zero point z, before it is centred.
 HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t count,

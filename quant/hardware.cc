@@ -209,6 +209,11 @@ const Hardware& find_hardware(const std::string& name) {
     return find_row(hardware_table(), "hardware", name);
 }
 
+PoolRule average_rule(const Hardware& hardware, const std::string& op) {
+    if (op == "global_average_pool") return hardware.mean;
+    return op == "average_pool2d" ? hardware.window : PoolRule::none;
+}
+
 void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy) {
     if (has_accumulator(hardware, policy)) return;
     std::string others;

@@ -56,6 +56,9 @@ const std::vector<Hardware>& hardware_table();
 // An unknown name is a usage error with the list.
 const Hardware& find_hardware(const std::string& name);
 
+// The rule of an operator that averages codes; `none` for other operators.
+PoolRule average_rule(const Hardware& hardware, const std::string& op);
+
 // Error(usage) if the row's library does not sum so.
 void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy);
 

@@ -2,6 +2,7 @@
 // operator table; each is a straight-through node of the tape.
 #include "nn/operators.h"
 
+#include "nn/node_attributes.h"
 #include "quant/numerics.h"
 #include "quant/quantizer.h"
 #include "quant/requantize_exact.h"
@@ -81,16 +82,26 @@ Variable run_quantize_bias(const OpContext& context, const Inputs& in) {
                   });
 }
 
-// inputs: the average of codes. Back on the grid of the quantizer that made the codes.
+// inputs: the average of codes; for windows, whose average is a float, also the codes. Back on the
+// grid of the quantizer that made the codes.
 Variable run_requantize_average(const OpContext& context, const Inputs& in) {
     const Quantizer& q = quantizer_of(context.node);
-    const Exact* value = in[0].exact();
+    const bool windows = in.size() > 1;
+    const Exact* value = in.back().exact();
     const Grid grid = q.algorithm->grid(q);
-    const Variable average = value ? Variable(Exact{{requantize_average(
-                                         q.hardware->mean, value->terms.at(0), grid, q.format)}})
-                                   : Variable(values_of(q, grid, in[0].data()));
-    return record("requantize_average", average, in,
-                  [](const Tensor& dy) -> Grads { return {dy}; });
+    const auto codes = [&] {
+        const Affine& x = value->terms.at(0);
+        if (!windows) return requantize_average(q.hardware->mean, x, grid, q.format);
+        check(value->is_codes(), context.node.name, ": averages no codes");
+        const PoolShape shape =
+            pool_shape(context.node.name.c_str(), x.shape(), pool_attrs(context.node.attributes));
+        return requantize_windows(q.hardware->window, x, shape, grid, q.format);
+    };
+    const Variable average =
+        value ? Variable(Exact{{codes()}}) : Variable(values_of(q, grid, in[0].data()));
+    return record("requantize_average", average, in, [windows](const Tensor& dy) -> Grads {
+        return windows ? Grads{dy, Tensor()} : Grads{dy};
+    });
 }
 
 const OperatorEntry quantize_entry{{"quantize", run_quantize, "exact"}};

@@ -119,11 +119,11 @@ class Rewriter {
         const bool freezes = node.op == "batch_norm" && phase_ == Phase::inference;
         if (freezes) attributes.set("frozen", int64_t{1});
         const int result = graph_.add_op(node.op, node.name, inputs, attributes);
-        if (node.op == "global_average_pool" && hardware_.mean != PoolRule::none) {
-            return graph_.add_op("requantize_average", node.name + ".requantized", {result}, {},
-                                 grid_of(inputs[0]));
-        }
-        return result;
+        if (average_rule(hardware_, node.op) == PoolRule::none) return result;
+        std::vector<int> averaged{result};
+        if (node.op == "average_pool2d") averaged.push_back(inputs[0]);
+        return graph_.add_op("requantize_average", node.name + ".requantized", averaged,
+                             node.attributes, grid_of(inputs[0]));
     }
 
     // The new node of an old one; parameters are copied at first use.
@@ -260,11 +260,11 @@ class Rewriter {
 
 // Every node must have an integer rule.
 void refuse_float_nodes(const Graph& network, const Hardware& hardware) {
-    const std::set<std::string> known{"conv2d",  "linear", "relu",       "relu6",
-                                      "add",     "concat", "max_pool2d", "global_average_pool",
-                                      "flatten", "dropout"};
+    const std::set<std::string> known{"conv2d", "linear",     "relu",    "relu6",  "add",
+                                      "concat", "max_pool2d", "flatten", "dropout"};
     for (const Node& node : network.nodes()) {
         if (node.kind != NodeKind::op || known.count(node.op)) continue;
+        if (average_rule(hardware, node.op) != PoolRule::none) continue;
         const bool folds = node.op == "batch_norm" && network.node(node.inputs[0]).op == "conv2d" &&
                            following_batch_norm(network, node.inputs[0]) >= 0;
         check_kind(folds, ErrorKind::usage, node.name, ": ", hardware.name,

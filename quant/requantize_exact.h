@@ -6,6 +6,7 @@
 
 #include "quant/hardware.h"
 #include "quant/quantizer.h"
+#include "tensor/kernels/conv2d_shape.h"
 
 namespace gradus {
 
@@ -20,6 +21,10 @@ Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid
 
 // The average of codes, put back on the codes' own grid (count > 1, one term) by a pool rule.
 Affine requantize_average(PoolRule rule, const Affine& sums, const Grid& grid,
+                          const QuantFormat& format);
+
+// The same of windows of codes x: sums and counts are made here, as counts may differ at the border.
+Affine requantize_windows(PoolRule rule, const Affine& x, const PoolShape& shape, const Grid& grid,
                           const QuantFormat& format);
 
 // The output range that a clamp of real values leaves of a grid.

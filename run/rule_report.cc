@@ -118,6 +118,10 @@ RuleReport rule_report(const Instruction& i, int64_t pixels) {
     if (i.is_float) return {};
     if (i.op == "add") return addition(i);
     if (i.op == "global_average_pool") return average(i, pixels);
+    if (i.op == "average_pool2d") {
+        const auto& kernel = i.attributes.integers("kernel");
+        return average(i, kernel.at(0) * kernel.at(1));
+    }
     if (i.attributes.has("rule")) return requantization(i);
     RuleReport report;  // a real output: accumulators times f32(s_x s_w)
     if (i.constants.count("weight")) {

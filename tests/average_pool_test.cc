@@ -77,4 +77,24 @@ BOOST_AUTO_TEST_CASE(codes_are_averaged_as_their_float_view) {
     BOOST_TEST(same_bits(y.data(), want.data()));
 }
 
+// A 2x2 image of 10, 20, 30, 40 with zero point 3 under 3x3 windows, a pixel of padding around: each
+// window sees the four codes, and five of padding where that counts.
+BOOST_AUTO_TEST_CASE(sums_of_codes_count_what_the_windows_count) {
+    const Tensor x = Tensor::from<uint8_t>({10, 20, 30, 40}, {1, 2, 2, 1});
+    for (const bool counts_padding : {true, false}) {
+        PoolAttrs attrs{3, 3, 1, 1, 1, 1, 1, 1, counts_padding};
+        PoolShape s = pool_shape("test", x.shape(), attrs);
+        std::vector<int32_t> sums(4);
+        average_pool_sum_codes(Device::cpu(), s, x.dtype(), x.raw(), 3, sums.data());
+        BOOST_TEST(sums == std::vector<int32_t>(4, counts_padding ? 115 : 100));
+        BOOST_TEST(average_pool_counts(s) == std::vector<int32_t>(4, counts_padding ? 9 : 4));
+        attrs.kernel_h = attrs.kernel_w = attrs.stride_h = attrs.stride_w = 2;
+        s = pool_shape("test", x.shape(), attrs);
+        average_pool_sum_codes(Device::cpu(), s, x.dtype(), x.raw(), 3, sums.data());
+        const int32_t padding = counts_padding ? 9 : 0;
+        BOOST_TEST(sums ==
+                   (std::vector<int32_t>{10 + padding, 20 + padding, 30 + padding, 40 + padding}));
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

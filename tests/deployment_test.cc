@@ -8,6 +8,8 @@
 
 #include "integer/compare.h"
 #include "integer/lower.h"
+#include "tests/files.h"
+#include "tests/pooled_network.h"
 #include "tests/quantizers.h"
 #include "tests/small_network.h"
 
@@ -245,6 +247,59 @@ BOOST_AUTO_TEST_CASE(scales_that_the_library_refuses_are_refused_with_the_layer)
     }
     BOOST_TEST(refusal_of_scales("onnxruntime", shortcut, 0x1p-12f) == "");
     BOOST_TEST(refusal_of_scales("onnxruntime", output, 0x1p30f) == "");
+}
+
+namespace {
+
+// The codes of pool1 and pool2 in simulation and in integers that differ.
+int64_t pooled_codes_different(const QuantizedModel& model, const Program& program) {
+    std::map<std::string, std::vector<int32_t>> simulated;
+    const Tensor images = small_images(12, 79);
+    execute(model.inference, images, RunMode{}, [&](const Node& node, const Variable& value) {
+        if (node.op != "requantize_average") return;
+        simulated[node.name] = integers(value.exact()->terms.at(0).codes);
+    });
+    int64_t different = 0;
+    execute(program, images, IntegerKernel::fastest, nullptr,
+            {nullptr, [&](const Instruction& i, const std::vector<Tensor>&, const Tensor& y) {
+                 if (i.op != "average_pool2d") return;
+                 const auto codes = integers(y), &expected = simulated.at(i.name + ".requantized");
+                 BOOST_TEST(codes.size() == expected.size());
+                 for (size_t e = 0; e < codes.size(); ++e) different += codes[e] != expected[e];
+             }});
+    return different;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(averages_of_windows_are_the_same_in_integers) {
+    for (const Hardware& hardware : hardware_table()) {
+        for (const PoolAttrs& attrs : pool_windows) {
+            Recipe recipe = recipe_of("minmax", hardware.name, 8);
+            check_integers(recipe, pooled_network(attrs));
+            if (!hardware.integer_throughout()) continue;
+            const QuantizedModel model = small_quantized(recipe, 4, pooled_network(attrs));
+            Program program = lower(model);
+            BOOST_TEST(program.float_nodes() == 0);
+            BOOST_TEST(pooled_codes_different(model, program) == 0, hardware.name);
+            if (attrs.pad_top == 0) continue;
+            for (Instruction& i : program.instructions) {
+                if (i.op != "average_pool2d") continue;
+                i.attributes.set("count_include_pad", int64_t{!attrs.count_include_pad});
+            }
+            BOOST_TEST(pooled_codes_different(model, program) > 0, hardware.name);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(windows_without_a_rule_are_refused_by_name) {
+    QuantizedModel model =
+        small_quantized(recipe_of("minmax", "tflite"), 1, pooled_network(pool_windows[0]));
+    Hardware ruleless = *model.hardware;
+    ruleless.window = PoolRule::none;
+    model.hardware = &ruleless;
+    BOOST_TEST(throws(ErrorKind::runtime, {"pool1 (average_pool2d) has no integer rule on tflite"},
+                      [&] { lower(model); }));
 }
 
 // MQBench 2: 8 bits, by the min-max rule but for LSQ and what calibrates as it does.

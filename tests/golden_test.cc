@@ -8,6 +8,7 @@
 #include "io/npy.h"
 #include "tests/compare.h"
 #include "tests/golden_bundle.h"
+#include "tests/pooled_network.h"
 #include "tests/small_network.h"
 
 using namespace gradus;
@@ -86,6 +87,27 @@ BOOST_AUTO_TEST_CASE(a_bundle_replays_on_every_row) {
         BOOST_TEST(layers.size() == instructions + 1, row.name);  // and the logits
         BOOST_TEST(replayed >= 8u, row.name);
         if (row.integer_throughout()) BOOST_TEST(replayed == layers.size(), row.name);
+    }
+}
+
+// 3x3 windows with a pixel of padding that does not count: 4, 6 or 9 codes.
+BOOST_AUTO_TEST_CASE(averages_of_windows_replay) {
+    for (const char* hardware : {"tflite", "hexagon-nn", "onnxruntime"}) {
+        Recipe recipe;
+        recipe.hardware = hardware;
+        const QuantizedModel model = small_quantized(recipe, 1, pooled_network(pool_windows[2]));
+        const TemporaryFolder folder;
+        save_golden(folder.path("g"), model, lower(model), small_images(1), {});
+        for (const GoldenLayer& layer : verify_golden(folder.path("g"))) {
+            BOOST_TEST(layer.difference == "", hardware);
+        }
+        std::vector<int> counts;
+        const GoldenJson manifest = read_golden_manifest(folder.path("g"));
+        for (const GoldenJson& layer : manifest.at("layers")) {
+            if (layer.at("name") != "pool1") continue;
+            for (const GoldenJson& entry : layer.at("average")) counts.push_back(entry.at("count"));
+        }
+        BOOST_TEST(counts == (std::vector<int>{4, 6, 9}));
     }
 }
 

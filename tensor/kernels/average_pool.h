@@ -1,13 +1,16 @@
 // average_pool -- y[n,oh,ow,c] = sum over the window of x[n,h,w,c] / count; padding is 0
 //                 count = KH * KW, or the pixels inside the image if padding is not counted
-// shapes    see PoolShape in conv2d_shape.h     dtype f32
+// shapes    see PoolShape in conv2d_shape.h     dtype f32; codes i8, u8 -> int32 sums
 // gradient  dx of every pixel of the window += dy / count                        saves nothing
-// exactness exact: float sums of at most KH*KW terms in row-major order, then one division
+// exactness exact: float sums of at most KH*KW terms in row-major order, then one division.
+//           Sums of codes are exact; where padding counts it has the code of real 0
 // tests     tests/average_pool_test.cc
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "tensor/dtype.h"
 #include "tensor/kernel.h"
 #include "tensor/kernels/max_pool.h"
 
@@ -18,6 +21,15 @@ HOST_DEVICE inline int64_t average_pool_count(const PoolShape& s, int64_t oh, in
     int64_t count = 0;
     for_each_tap(s, oh, ow, [&](int64_t, int64_t) { ++count; });
     return count;
+}
+
+// The counts of all windows of an image [OH * OW].
+inline std::vector<int32_t> average_pool_counts(const PoolShape& s) {
+    std::vector<int32_t> counts(s.oh * s.ow);
+    for (int64_t i = 0; i < s.oh * s.ow; ++i) {
+        counts[i] = static_cast<int32_t>(average_pool_count(s, i / s.ow, i % s.ow));
+    }
+    return counts;
 }
 
 // The specification.
@@ -48,5 +60,9 @@ void average_pool_backward_readable(const PoolShape& s, const T* dy, T* dx) {
 
 extern Kernel<void(const PoolShape& shape, const float* x, float* y)> average_pool_forward;
 extern Kernel<void(const PoolShape& shape, const float* dy, float* dx)> average_pool_backward;
+// The sums [N, OH, OW, C] of codes of `dtype` I8 or U8, each of as many codes as its window counts.
+extern Kernel<void(const PoolShape& shape, DType dtype, const void* codes, int32_t zero_point,
+                   int32_t* sums)>
+    average_pool_sum_codes;
 
 }  // namespace gradus
