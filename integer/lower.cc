@@ -238,9 +238,9 @@ class Lowering {
 
     // A scale that the library itself would not take.
     static void refuse(const std::string& layer, const std::string& refusal) {
-        check(
-            refusal.empty(), "lower: ", layer, ": ", refusal,
-            "; see whether a scale has collapsed, or take --hardware of a library without limits");
+        check(refusal.empty(), "lower: ", layer, ": ", refusal,
+              "; see whether a scale has collapsed, take more bits, or a --hardware without this "
+              "limit");
     }
 
     void set_rule(Instruction& instruction, const Lowered& x, const Grid& grid,

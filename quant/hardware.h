@@ -40,7 +40,7 @@ struct Hardware {
     BiasRule bias = BiasRule::accumulator;
     // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
-    MultiplierRange multipliers;
+    MultiplierRange multipliers{};
     bool exact = false;    // the formula was read in open source; else nominal
     const char* evidence;  // what the rules were read in and checked against
 
