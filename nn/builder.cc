@@ -1,6 +1,7 @@
 #include "nn/builder.h"
 
-#include "nn/init.h"
+#include <algorithm>
+
 #include "nn/node_attributes.h"
 
 namespace gradus {
@@ -17,10 +18,11 @@ int GraphBuilder::parameter(const std::string& name, Tensor value, bool trainabl
 }
 
 int GraphBuilder::conv2d(const std::string& name, int x, int64_t in, int64_t out, int64_t kernel,
-                         const Conv2dAttrs& attrs) {
+                         const Conv2dAttrs& attrs, FanOut fan_out) {
     const Shape shape{out, kernel, kernel, in / attrs.groups};
     const std::string weight = name + ".weight";
-    const int w = parameter(weight, kaiming_fan_out(shape, rng_.split(weight)));
+    const int64_t groups = fan_out == FanOut::one_group ? attrs.groups : 1;
+    const int w = parameter(weight, kaiming_fan_out(shape, rng_.split(weight), groups));
     return graph_.add_op("conv2d", name, {x, w}, attributes_of(attrs));
 }
 
@@ -39,6 +41,13 @@ int GraphBuilder::linear(const std::string& name, int x, int64_t in, int64_t out
     const std::string bias = name + ".bias";
     const int w = parameter(weight, uniform_fan_in({out, in}, in, rng_.split(weight)));
     const int b = parameter(bias, uniform_fan_in({out}, in, rng_.split(bias)));
+    return graph_.add_op("linear", name, {x, w, b});
+}
+
+int GraphBuilder::linear(const std::string& name, int x, int64_t in, int64_t out, double bound) {
+    const std::string weight = name + ".weight";
+    const int w = parameter(weight, uniform_within({out, in}, bound, rng_.split(weight)));
+    const int b = parameter(name + ".bias", Tensor::zeros({out}));
     return graph_.add_op("linear", name, {x, w, b});
 }
 
@@ -78,6 +87,15 @@ Graph GraphBuilder::finish(int output) {
 
 Conv2dAttrs square_conv(int64_t stride, int64_t pad, int64_t groups) {
     return {stride, stride, pad, pad, pad, pad, groups};
+}
+
+Conv2dAttrs same_conv(int64_t h, int64_t w, int64_t kernel, int64_t stride, int64_t groups) {
+    const auto total = [&](int64_t in) {
+        const int64_t out = (in + stride - 1) / stride;
+        return std::max<int64_t>((out - 1) * stride + kernel - in, 0);
+    };
+    const int64_t top = total(h) / 2, left = total(w) / 2;
+    return {stride, stride, top, left, total(h) - top, total(w) - left, groups};
 }
 
 PoolAttrs square_pool(int64_t kernel, int64_t stride, int64_t pad) {

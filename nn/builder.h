@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/graph.h"
+#include "nn/init.h"
 #include "tensor/kernels/conv2d_shape.h"
 #include "tensor/rng.h"
 
@@ -18,9 +19,12 @@ class GraphBuilder {
     // Each returns the id of its node; `x` is the node it reads.
     int input() const { return input_; }
     int conv2d(const std::string& name, int x, int64_t in, int64_t out, int64_t kernel,
-               const Conv2dAttrs& attrs);  // no bias: batch norm follows
+               const Conv2dAttrs& attrs,
+               FanOut fan_out = FanOut::all_groups);  // no bias: batch norm follows
     int batch_norm(const std::string& name, int x, int64_t channels, float eps = 1e-5f);
     int linear(const std::string& name, int x, int64_t in, int64_t out);
+    // The same with weights uniform in +-bound and biases 0.
+    int linear(const std::string& name, int x, int64_t in, int64_t out, double bound);
     int relu(const std::string& name, int x);
     int relu6(const std::string& name, int x);
     int add(const std::string& name, int a, int b);
@@ -44,6 +48,9 @@ class GraphBuilder {
 
 // A square window with equal padding on all sides.
 Conv2dAttrs square_conv(int64_t stride, int64_t pad, int64_t groups = 1);
+// TensorFlow's SAME for an input of h x w: ceil(h / stride) outputs, and the odd pixel of padding
+// at the bottom and at the right (tf.nn.convolution).
+Conv2dAttrs same_conv(int64_t h, int64_t w, int64_t kernel, int64_t stride, int64_t groups = 1);
 PoolAttrs square_pool(int64_t kernel, int64_t stride, int64_t pad);
 
 }  // namespace gradus
