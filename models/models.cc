@@ -8,9 +8,15 @@
 namespace gradus {
 
 const std::vector<Model>& models() {
+    using enum ResidualBlock;
     static const std::vector<Model> rows{
-        {"resnet18", "ResNet-18 (He et al., CVPR 2016; torchvision's architecture and names)",
-         resnet18},
+        {"resnet18", "ResNet-18 (He et al., 1512.03385)", resnet({basic, {2, 2, 2, 2}})},
+        {"resnet34", "ResNet-34 (He et al., 1512.03385)", resnet({basic, {3, 4, 6, 3}})},
+        {"resnet50", "ResNet-50, stride on the 3x3 (He et al., 1512.03385; torchvision)",
+         resnet({bottleneck, {3, 4, 6, 3}})},
+        {"resnet20",
+         "ResNet-20 for small images, projection shortcuts (He et al., 1512.03385, 4.2)",
+         resnet({basic, {3, 3, 3}, 16, "small"})},
     };
     return rows;
 }
@@ -19,9 +25,19 @@ const Model& find_model(const std::string& name) {
     return find_row(models(), "model", name);
 }
 
+Graph build_model(const std::string& name, const ModelOptions& options, const Rng& rng) {
+    const Model& model = find_model(name);
+    check_kind(model.scales_width || options.width_mult == 1.0, ErrorKind::usage, "--width-mult ",
+               options.width_mult, ": ", name, " has one width; drop --width-mult");
+    return model.build(options, rng);
+}
+
 std::string resolve_stem(const std::string& stem, const Shape& sample_shape) {
-    if (stem != "auto") return stem;
-    return std::max(sample_shape[0], sample_shape[1]) <= 40 ? "half" : "imagenet";
+    if (stem == "auto")
+        return std::max(sample_shape[0], sample_shape[1]) <= 40 ? "half" : "imagenet";
+    check_kind(stem == "imagenet" || stem == "half" || stem == "small", ErrorKind::usage,
+               "no stem is called ", stem, "; there are: imagenet half small auto");
+    return stem;
 }
 
 }  // namespace gradus

@@ -1,6 +1,7 @@
 // models -- the networks, built as float graphs without a thought of bits.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,20 +13,27 @@ namespace gradus {
 struct ModelOptions {
     Shape sample_shape;  // [H, W, C]
     int64_t num_classes = 10;
-    std::string stem = "auto";  // imagenet, small, half, auto
+    std::string stem = "auto";  // imagenet, half, small, auto: see models/reductions.h
+    double width_mult = 1.0;    // of the channels; 1 for a model that does not scale them
 };
+
+using BuildModel = std::function<Graph(const ModelOptions& options, const Rng& rng)>;
 
 struct Model {
     const char* name;
     const char* description;
-    Graph (*build)(const ModelOptions& options, const Rng& rng);
+    BuildModel build;
+    bool scales_width = false;
 };
 
 const std::vector<Model>& models();
 // An unknown name is a usage error with the list.
 const Model& find_model(const std::string& name);
+// The float network with its first weights. A usage error for an unknown name or stem, and for a
+// width of a model that has one only.
+Graph build_model(const std::string& name, const ModelOptions& options, const Rng& rng);
 
-// What "auto" means: half up to 40 pixels, imagenet above. Other names are returned as they are.
+// What "auto" means: half up to 40 pixels, imagenet above. An unknown name is a usage error.
 std::string resolve_stem(const std::string& stem, const Shape& sample_shape);
 
 }  // namespace gradus

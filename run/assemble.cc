@@ -96,7 +96,7 @@ ModelOptions model_options(const Options& o, const Dataset& data) {
     const int64_t classes = o.num_classes > 0 ? o.num_classes : data.class_count();
     check_kind(classes >= data.class_count(), ErrorKind::usage, "--num-classes ", classes,
                ": the data set ", data.facts().name, " has ", data.class_count());
-    return {data.image_shape(), classes, o.stem};
+    return {data.image_shape(), classes, o.stem, o.width_mult};
 }
 
 Recipe recipe_of(const Options& o) {
@@ -162,7 +162,7 @@ OptimizerOptions optimizer_options(const Options& o) {
 }
 
 Graph build_network(const Options& o, const Dataset& data) {
-    Graph network = find_model(o.model).build(model_options(o, data), Rng(o.seed).split("init"));
+    Graph network = build_model(o.model, model_options(o, data), Rng(o.seed).split("init"));
     if (o.norm_weight_decay >= 0) set_norm_decay(network, static_cast<float>(o.norm_weight_decay));
     return network;
 }

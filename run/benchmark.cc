@@ -81,8 +81,9 @@ int run_benchmark(const BenchOptions& o) {
     set_thread_count(o.threads > 0 ? o.threads
                                    : static_cast<int>(std::thread::hardware_concurrency()));
     const Batch batch = synthetic_batch(o);
-    const Graph network = find_model(o.model).build(
-        {{o.image_size, o.image_size, 3}, kClasses, o.stem}, Rng(1).split("init"));
+    const Graph network =
+        build_model(o.model, {{o.image_size, o.image_size, 3}, kClasses, o.stem, o.width_mult},
+                    Rng(1).split("init"));
     std::optional<QuantizedModel> model;
     if (o.algo != "none") {
         Recipe recipe;

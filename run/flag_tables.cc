@@ -33,6 +33,8 @@ void add_network_flags(FlagTable& table, Options& o) {
     table.add("--stem", &o.stem, "first layers; auto: half up to 40 pixels")
         .one_of(kStems)
         .shown_as("NAME");
+    table.add("--width-mult", &o.width_mult, "times the channels, where the model scales them")
+        .range(0.05, 20);
     table.add("--image-size,--img-size", &o.image_size, "pixels a side; 0: as the data")
         .range(0, 4096);
     table.add("--num-classes", &o.num_classes, "classes; 0: as the data").range(0, 1 << 20);
@@ -212,6 +214,8 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
     add("--fake-quantize", &o.fake_quantize, "time the quantizers' kernels beside memcpy");
     add("--model", &o.model, "network");
     add("--stem", &o.stem, "first layers").one_of(kStems);
+    add("--width-mult", &o.width_mult, "times the channels, where the model scales them")
+        .range(0.05, 20);
     add("--image-size,--img-size", &o.image_size, "pixels a side").range(1, 4096);
     add("-b,--batch-size", &o.batch_size, "images a step").range(1, 1 << 20);
     add("--algo", &o.algo, "none: float; else quantized by it");

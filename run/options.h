@@ -16,6 +16,7 @@ struct Options {
     // network
     std::string model = "resnet18";
     std::string stem = "imagenet";  // measured best for the default run, docs/results
+    double width_mult = 1.0;        // of the channels, where the model scales them
     int image_size = 0;             // 0: as the data set
     int num_classes = 0;            // 0: as the data set
     std::string weights;            // empty: train the float network first
@@ -103,6 +104,7 @@ struct BenchOptions {
     bool fake_quantize = false;
     std::string model = "resnet18";
     std::string stem = "small";
+    double width_mult = 1.0;
     int image_size = 32;
     int batch_size = 128;
     std::string algo = "none";

@@ -74,18 +74,19 @@ unpack_gemmlowp() {
         echo "setup.sh: that failed; the test of gemmlowp's golden product will be left out" >&2
 }
 
-# Current PyTorch, onnxruntime and onnx. The CPU wheel is the smaller one; where its index cannot be
+# Current PyTorch with the networks of torchvision and timm, onnxruntime and onnx. The CPU wheel is the smaller one; where its index cannot be
 # reached the ordinary wheel serves.
 install_oracles() {
-    if .oracles/bin/python -c 'import torch, onnxruntime, onnx' 2>/dev/null; then
+    if .oracles/bin/python -c 'import torch, torchvision, timm, onnxruntime, onnx' 2>/dev/null; then
         echo "setup: .oracles is complete"
         return
     fi
-    echo "setup: making .oracles (torch, onnxruntime, onnx from PyPI)"
+    echo "setup: making .oracles (torch, torchvision, timm, onnxruntime, onnx from PyPI)"
     python3 -m venv .oracles
     pip=".oracles/bin/python -m pip install -q --disable-pip-version-check"
-    $pip --index-url https://download.pytorch.org/whl/cpu torch 2>/dev/null || $pip torch
-    $pip numpy onnxruntime onnx
+    $pip --index-url https://download.pytorch.org/whl/cpu torch torchvision 2>/dev/null ||
+        $pip torch torchvision
+    $pip timm numpy onnxruntime onnx
     echo "setup: done"
 }
 

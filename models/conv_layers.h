@@ -1,0 +1,29 @@
+// conv_layers -- convolutions with batch norm and activation, of which every family is made.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nn/builder.h"
+
+namespace gradus {
+
+// A convolution without bias, its batch norm and, where `activation` has a name, that behind it.
+struct ConvLayer {
+    std::string conv, norm, activation;  // names of the nodes
+    int64_t out, kernel;
+    Conv2dAttrs attrs;
+};
+
+// What all layers of a network have in common.
+struct LayerStyle {
+    bool relu6 = false;  // else ReLU
+    float eps = 1e-5f;   // of batch norm
+    FanOut fan_out = FanOut::all_groups;
+};
+
+// One after the other behind the node `x` of `in` channels; returns the last node.
+int conv_layers(GraphBuilder& g, int x, int64_t in, const std::vector<ConvLayer>& layers,
+                const LayerStyle& style = {});
+
+}  // namespace gradus
