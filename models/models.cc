@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/mobilenet_v2.h"
 #include "models/resnet.h"
 #include "tensor/find_row.h"
 
@@ -17,6 +18,8 @@ const std::vector<Model>& models() {
         {"resnet20",
          "ResNet-20 for small images, projection shortcuts (He et al., 1512.03385, 4.2)",
          resnet({basic, {3, 3, 3}, 16, "small"})},
+        {"mobilenet_v2", "MobileNetV2, any --width-mult (Sandler et al., 1801.04381)", mobilenet_v2,
+         true},
     };
     return rows;
 }

@@ -28,6 +28,13 @@ constexpr Case kResNets[] = {
     {"resnet20", "resnet20", "small", 13, 18},       {"resnet50_half", "resnet50", "half", 13, 18},
     {"resnet50_small", "resnet50", "small", 13, 18},
 };
+constexpr Case kMobileNets[] = {
+    {"mobilenet_v2", "mobilenet_v2", "imagenet", 33, 38},
+    {"mobilenet_v2_half", "mobilenet_v2", "half", 13, 18},
+    {"mobilenet_v2_small", "mobilenet_v2", "small", 13, 18},
+    {"mobilenet_v2_narrow", "mobilenet_v2", "imagenet", 33, 38, 0.35},
+    {"mobilenet_v2_wide", "mobilenet_v2", "imagenet", 33, 38, 1.4},
+};
 
 constexpr int64_t kBatch = 2, kTrainBatch = 8, kChannels = 3, kClasses = 10;
 
@@ -144,6 +151,9 @@ BOOST_AUTO_TEST_SUITE(models_golden)
 
 BOOST_AUTO_TEST_CASE(resnets_are_torchvision_s) {
     check_all(kResNets);
+}
+BOOST_AUTO_TEST_CASE(mobilenets_are_torchvision_s) {
+    check_all(kMobileNets);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
