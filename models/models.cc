@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/efficientnet_lite.h"
 #include "models/mobilenet_v2.h"
 #include "models/resnet.h"
 #include "tensor/find_row.h"
@@ -20,6 +21,16 @@ const std::vector<Model>& models() {
          resnet({basic, {3, 3, 3}, 16, "small"})},
         {"mobilenet_v2", "MobileNetV2, any --width-mult (Sandler et al., 1801.04381)", mobilenet_v2,
          true},
+        {"efficientnet_lite0", "EfficientNet-Lite0, for 224 pixels (1905.11946; TensorFlow's tpu)",
+         efficientnet_lite({1.0, 1.0, 0.2})},
+        {"efficientnet_lite1", "EfficientNet-Lite1, for 240 pixels",
+         efficientnet_lite({1.0, 1.1, 0.2})},
+        {"efficientnet_lite2", "EfficientNet-Lite2, for 260 pixels",
+         efficientnet_lite({1.1, 1.2, 0.3})},
+        {"efficientnet_lite3", "EfficientNet-Lite3, for 280 pixels",
+         efficientnet_lite({1.2, 1.4, 0.3})},
+        {"efficientnet_lite4", "EfficientNet-Lite4, for 300 pixels",
+         efficientnet_lite({1.4, 1.8, 0.3})},
     };
     return rows;
 }

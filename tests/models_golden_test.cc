@@ -35,6 +35,16 @@ constexpr Case kMobileNets[] = {
     {"mobilenet_v2_narrow", "mobilenet_v2", "imagenet", 33, 38, 0.35},
     {"mobilenet_v2_wide", "mobilenet_v2", "imagenet", 33, 38, 1.4},
 };
+constexpr Case kEfficientNets[] = {
+    {"efficientnet_lite0", "efficientnet_lite0", "imagenet", 33, 38},
+    {"efficientnet_lite1", "efficientnet_lite1", "imagenet", 33, 38},
+    {"efficientnet_lite2", "efficientnet_lite2", "imagenet", 33, 38},
+    {"efficientnet_lite3", "efficientnet_lite3", "imagenet", 33, 38},
+    {"efficientnet_lite4", "efficientnet_lite4", "imagenet", 33, 38},
+    {"efficientnet_lite0_half", "efficientnet_lite0", "half", 13, 18},
+    {"efficientnet_lite0_small", "efficientnet_lite0", "small", 13, 18},
+    {"efficientnet_lite0_even", "efficientnet_lite0", "imagenet", 64, 64},
+};
 
 constexpr int64_t kBatch = 2, kTrainBatch = 8, kChannels = 3, kClasses = 10;
 
@@ -154,6 +164,9 @@ BOOST_AUTO_TEST_CASE(resnets_are_torchvision_s) {
 }
 BOOST_AUTO_TEST_CASE(mobilenets_are_torchvision_s) {
     check_all(kMobileNets);
+}
+BOOST_AUTO_TEST_CASE(efficientnets_are_timm_s) {
+    check_all(kEfficientNets);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
