@@ -4,6 +4,7 @@
 
 #include "models/efficientnet_lite.h"
 #include "models/mobilenet_v2.h"
+#include "models/regnet.h"
 #include "models/resnet.h"
 #include "tensor/find_row.h"
 
@@ -31,6 +32,12 @@ const std::vector<Model>& models() {
          efficientnet_lite({1.2, 1.4, 0.3})},
         {"efficientnet_lite4", "EfficientNet-Lite4, for 300 pixels",
          efficientnet_lite({1.4, 1.8, 0.3})},
+        {"regnetx_400mf", "RegNetX-400MF (Radosavovic et al., 2003.13678)",
+         regnet_x({{32, 64, 160, 400}, {1, 2, 7, 12}, 16})},
+        {"regnetx_600mf", "RegNetX-600MF (Radosavovic et al., 2003.13678)",
+         regnet_x({{48, 96, 240, 528}, {1, 3, 5, 7}, 24})},
+        {"regnetx_800mf", "RegNetX-800MF (Radosavovic et al., 2003.13678)",
+         regnet_x({{64, 128, 288, 672}, {1, 3, 7, 5}, 16})},
     };
     return rows;
 }

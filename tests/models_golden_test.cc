@@ -45,6 +45,13 @@ constexpr Case kEfficientNets[] = {
     {"efficientnet_lite0_small", "efficientnet_lite0", "small", 13, 18},
     {"efficientnet_lite0_even", "efficientnet_lite0", "imagenet", 64, 64},
 };
+constexpr Case kRegNets[] = {
+    {"regnetx_400mf", "regnetx_400mf", "imagenet", 33, 38},
+    {"regnetx_600mf", "regnetx_600mf", "imagenet", 33, 38},
+    {"regnetx_800mf", "regnetx_800mf", "imagenet", 33, 38},
+    {"regnetx_400mf_half", "regnetx_400mf", "half", 13, 18},
+    {"regnetx_400mf_small", "regnetx_400mf", "small", 13, 18},
+};
 
 constexpr int64_t kBatch = 2, kTrainBatch = 8, kChannels = 3, kClasses = 10;
 
@@ -167,6 +174,9 @@ BOOST_AUTO_TEST_CASE(mobilenets_are_torchvision_s) {
 }
 BOOST_AUTO_TEST_CASE(efficientnets_are_timm_s) {
     check_all(kEfficientNets);
+}
+BOOST_AUTO_TEST_CASE(regnets_are_torchvision_s) {
+    check_all(kRegNets);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
