@@ -29,18 +29,20 @@ int64_t macs_of(const Graph& graph, const Node& node, const Shape& output) {
 void print_summary(std::ostream& out, const Graph& graph, bool utf8) {
     const Shape sample = graph.sample_shape();
     const Tensor image = Tensor::zeros({1, sample[0], sample[1], sample[2]});
-    ConsoleTable table({"layer", "kind", "output", "parameters", "MACs"});
-    int64_t parameters = 0, macs = 0;
+    ConsoleTable table({"layer", "kind", "output", "parameters", "MACs", "memory"});
+    int64_t parameters = 0, macs = 0, bytes = 0;
     execute(graph, image, RunMode{}, [&](const Node& node, const Variable& value) {
         if (node.kind != NodeKind::op) return;
         const int64_t layer_parameters = parameters_of(graph, node);
         const int64_t layer_macs = macs_of(graph, node, value.shape());
         parameters += layer_parameters;
+        const int64_t layer_bytes = 4 * (layer_parameters + value.shape().numel());
         macs += layer_macs;
+        bytes += layer_bytes;
         table.row({node.name, node.op, join(value.shape()), count_text(layer_parameters),
-                   count_text(layer_macs)});
+                   count_text(layer_macs), bytes_text(layer_bytes)});
     });
-    table.row({"total", "", "", count_text(parameters), count_text(macs)});
+    table.row({"total", "", "", count_text(parameters), count_text(macs), bytes_text(bytes)});
     table.print(out, utf8);
 }
 
