@@ -95,7 +95,8 @@ ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms
 DOORS   := $(if $(call with,OPENBLAS),tensor/kernels/sgemm_readable.cc,$\
                tensor/kernels/sgemm_openblas.cc) $\
            $(if $(call with,ZLIB),data/gzip_none.cc,data/gzip_zlib.cc) $\
-           $(if $(call with,ONNX),,$(wildcard io/onnx*.cc tests/onnx_*.cc)) \
+           $(if $(call with,ONNX),io/onnx_none.cc,$\
+               $(filter-out io/onnx_none.cc,$(wildcard io/onnx*.cc tests/onnx_*.cc))) \
            $(if $(call with,GEMMLOWP),,tests/fixed_point_test.cc)
 SOURCES := $(filter-out $(DOORS),$(wildcard $(ROOMS:%=%/*.cc)))
 CUDA    := $(if $(call with,NVCC),$(wildcard $(ROOMS:%=%/*.cu)))

@@ -6,7 +6,7 @@
 
 namespace gradus {
 
-// F32 of rank 4; any other tensor is returned as it is (shared).
+// F32, I8 or U8 of rank 4; any other tensor is returned as it is (shared).
 Tensor filters_to_file(const Tensor& ohwi);
 Tensor filters_from_file(const Tensor& oihw);
 

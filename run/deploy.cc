@@ -14,8 +14,8 @@
 #include "run/checkpoint.h"
 #include "run/deploy_report.h"
 #include "run/evaluate.h"
+#include "run/export.h"
 #include "run/open_run.h"
-#include "run/version.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
 
@@ -93,16 +93,7 @@ void Deployment::write_golden() {
     all_at_once.batch_size = images_wanted();
     Loader loader(run_.data.test, all_at_once);
     loader.start(0);
-    const Options& o = run_.options;
-    save_golden(options_.golden, run_.model, program_, loader.next()->images,
-                {{"model", o.model},
-                 {"stem", run_.stem},
-                 {"algorithms", algorithms_text(o)},
-                 {"weight_bits", std::to_string(o.weight_bits)},
-                 {"activation_bits", std::to_string(o.activation_bits)},
-                 {"dataset", run_.data.test->facts().name},
-                 {"version", version()},
-                 {"commit", version_commit()}});
+    save_golden(options_.golden, run_.model, program_, loader.next()->images, run_facts(run_));
     progress_.line(join("golden bundle of ", images_wanted(), " images in ", options_.golden,
                         "; ./deploy --verify ", options_.golden, " replays it"));
 }
@@ -182,10 +173,12 @@ void Deployment::print(const std::vector<std::string>& differences) const {
 }
 
 int Deployment::run() {
+    const std::vector<std::string> written = write_exports(options_, run_, program_);
     const std::string& name = run_.options.hardware;
     progress_.line(join(options_.run, ": ", run_.options.model, ", stem ", run_.stem, ", ",
                         algorithms_text(run_.options), " on ", name));
     progress_.line(run_.data.announcement);
+    for (const std::string& line : written) progress_.line(line);
     measure();
     if (!options_.golden.empty()) write_golden();
     const std::vector<std::string> found = differences();
@@ -239,6 +232,9 @@ int run_deploy(const DeployOptions& options) {
                                          : static_cast<int>(std::thread::hardware_concurrency()));
     if (!options.verify.empty()) return verify(options);
     if (!options.golden.empty()) check_golden_folder(options.golden);
+    if (!options.onnx.empty() && options_of_run(options.run).algo == "none") {
+        return export_float(options);
+    }
     return Deployment(options).run();
 }
 

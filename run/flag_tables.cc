@@ -246,6 +246,14 @@ std::vector<Flag> deploy_flags(DeployOptions& o) {
         .shown_as("DIR");
     add("--verify", &o.verify, "replay such a bundle from its files alone; takes no RUN")
         .shown_as("DIR");
+    add("--onnx", &o.onnx, "write the network as an ONNX file").shown_as("FILE");
+    add("--target", &o.target, "who reads it: onnxruntime (the default), tensorrt, openvino, qonnx")
+        .one_of({"onnxruntime", "tensorrt", "openvino", "qonnx"});
+    add("--form", &o.form, "floats between quantizers (qdq), or operators on codes (qoperator)")
+        .one_of({"qdq", "qoperator"});
+    add("--encodings", &o.encodings, "write the grids as AIMET's encodings").shown_as("FILE");
+    add("--tensorrt-ranges", &o.tensorrt_ranges, "write the dynamic ranges of activations")
+        .shown_as("FILE");
     add("--threads", &o.threads, "CPU threads; 0: every core").range(0, 1024);
     add("--json", &o.json, "one JSON object instead of the tables");
     add("-h,--help", &o.help, "this page").used_for(FlagUse::question);

@@ -32,7 +32,11 @@ void check_data(const std::string& folder, const DataSplits& data) {
 
 void check_deployable(const std::string& folder, const Options& options) {
     check_kind(options.algo != "none", ErrorKind::usage, "the run in ", folder,
-               " has --algo none: a float network has no integers to deploy");
+               " has --algo none: a float network has no integers to deploy; --onnx FILE alone "
+               "writes it as it is");
+}
+
+void check_finished(const std::string& folder) {
     std::error_code ignored;
     check_kind(std::filesystem::exists(folder + "/model.safetensors", ignored), ErrorKind::data,
                "the run in ", folder, " is not finished: it has no model.safetensors; go on with ",
@@ -47,6 +51,17 @@ void choose_hardware(const std::string& name, Options& options) {
                ": the run was trained for ", trained.name, ", which has ", difference,
                "; train for ", name, " or deploy on a row that agrees");
     options.hardware = name;
+}
+
+// The data, and the network with its first weights.
+void open_network(const std::string& folder, const std::string& data_path, OpenedRun& run) {
+    if (!data_path.empty()) run.options.data_path = data_path;
+    run.options.weights.clear();
+    check_names(run.options);
+    run.data = open_data(run.options);
+    check_data(folder, run.data);
+    run.network = build_network(run.options, *run.data.train);
+    run.stem = resolve_stem(run.options.stem, run.data.train->image_shape());
 }
 
 }  // namespace
@@ -76,19 +91,25 @@ OpenedRun open_run(const std::string& folder, const std::string& hardware,
     OpenedRun run;
     run.options = options_of_run(folder);
     check_deployable(folder, run.options);
+    check_finished(folder);
     if (!hardware.empty()) choose_hardware(hardware, run.options);
-    if (!data_path.empty()) run.options.data_path = data_path;
-    run.options.weights.clear();
-    check_names(run.options);
-    run.data = open_data(run.options);
-    check_data(folder, run.data);
-    run.network = build_network(run.options, *run.data.train);
+    open_network(folder, data_path, run);
     run.model = quantize(run.network, recipe_of(run.options));
     const std::string reason = run.model.not_deployable();
     check_kind(reason.empty(), ErrorKind::usage, "the run in ", folder,
                " has no integers to deploy: ", reason);
     load_quantized(folder + "/model.safetensors", run.model);
-    run.stem = resolve_stem(run.options.stem, run.data.train->image_shape());
+    return run;
+}
+
+OpenedRun open_float_run(const std::string& folder, const std::string& data_path) {
+    OpenedRun run;
+    run.options = options_of_run(folder);
+    check_kind(run.options.algo == "none", ErrorKind::usage, "the run in ", folder,
+               " is quantized: it is no float network");
+    check_finished(folder);
+    open_network(folder, data_path, run);
+    load_network(folder + "/model.safetensors", run.network.parameters());
     return run;
 }
 

@@ -23,6 +23,10 @@ struct OpenedRun {
 OpenedRun open_run(const std::string& folder, const std::string& hardware,
                    const std::string& data_path);
 
+// The float network of a run with --algo none; no model. Errors as above; Error(usage) also for a
+// run that quantizes.
+OpenedRun open_float_run(const std::string& folder, const std::string& data_path);
+
 // What keeps a network that was trained for one row from being lowered for the other; "" if nothing.
 std::string row_difference(const Hardware& trained, const Hardware& other);
 

@@ -319,6 +319,23 @@ BenchOptions parse_bench(int argc, const char* const* argv) {
     return options;
 }
 
+namespace {
+
+void check_exports(const DeployOptions& o) {
+    const auto alone = [&](const std::string& value, const char* flag) {
+        check_kind(value.empty() || !o.onnx.empty(), ErrorKind::usage, flag,
+                   " says how --onnx writes its file; add --onnx FILE or drop it");
+    };
+    alone(o.target, "--target");
+    alone(o.form, "--form");
+    const bool any = !o.onnx.empty() || !o.encodings.empty() || !o.tensorrt_ranges.empty();
+    check_kind(!any || o.verify.empty(), ErrorKind::usage,
+               "--onnx, --encodings and --tensorrt-ranges write what a run trained and --verify ",
+               "replays a bundle; drop one of them");
+}
+
+}  // namespace
+
 DeployOptions parse_deploy(int argc, const char* const* argv) {
     DeployOptions options;
     set_from_arguments(deploy_flags(options), argc, argv, &options.run);
@@ -334,6 +351,7 @@ DeployOptions parse_deploy(int argc, const char* const* argv) {
                "--golden writes a bundle and --verify replays one; drop one of them");
     check_kind(!options.gap || options.verify.empty(), ErrorKind::usage,
                "--gap measures a run and --verify replays a bundle; drop one of them");
+    check_exports(options);
     check_kind(!options.run.empty() || !options.verify.empty(), ErrorKind::usage,
                "nothing to deploy; name the folder of a run, as runs/latest (see --help)");
     return options;

@@ -16,6 +16,7 @@ LAYERS = [
     ("io/program_file.*", "tensor autograd nn quant integer"),
     ("io/onnx*", "tensor autograd nn quant integer"),
     ("io/golden*", "tensor autograd nn quant integer"),
+    ("io/encodings.*", "tensor autograd nn quant"),
     ("io/*", "tensor"),
     ("tensor/*", ""),
     ("autograd/*", "tensor"),

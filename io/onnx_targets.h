@@ -1,0 +1,31 @@
+// onnx_targets -- what each reader of ONNX files expects, as rows of facts, and what it refuses.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "integer/program.h"
+#include "quant/prepare.h"
+
+namespace gradus {
+
+struct OnnxTarget {
+    const char* name;
+    bool int32_bias = false;      // bias as int32 at scale s_x s_w; else as floats
+    bool int4_weights = false;    // 4-bit weights as INT4 and UINT4 (opset 21); else in 8-bit types
+    bool symmetric_int8 = false;  // int8 with zero point 0, and no clamp of the codes
+    bool one_weight_zero_point = false;  // for all filters
+    bool int_quant = false;              // IntQuant nodes of any width
+    bool qoperator = false;              // has operators on codes
+};
+
+const std::vector<OnnxTarget>& onnx_targets();
+// An unknown name is Error(usage) with the list.
+const OnnxTarget& find_onnx_target(const std::string& name);
+
+// Error(usage): the quantizer, and what the target cannot express of it.
+void refuse_quantizers(const OnnxTarget& target, const QuantizedModel& model);
+// Error(usage): the layer that has no operator on codes.
+void refuse_qoperator(const OnnxTarget& target, const Program& program);
+
+}  // namespace gradus

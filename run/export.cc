@@ -1,0 +1,83 @@
+#include "run/export.h"
+
+#include <iostream>
+
+#include "io/encodings.h"
+#include "io/onnx_export.h"
+#include "run/assemble.h"
+#include "run/version.h"
+
+namespace gradus {
+
+namespace {
+
+OnnxRequest request_of(const DeployOptions& options, const OpenedRun& run) {
+    OnnxRequest request;
+    if (!options.target.empty()) request.target = options.target;
+    if (!options.form.empty()) request.form = options.form;
+    request.facts = run_facts(run);
+    return request;
+}
+
+std::string line_of(const std::string& path, const OnnxSummary& s, const std::string& what) {
+    return join(path, ": ", what, ", opset ", s.opset, ", IR ", s.ir_version, ", ", s.nodes,
+                " nodes, read back", s.checked ? " and checked by libonnx" : "");
+}
+
+// Only onnxruntime's arithmetic is known here bit for bit.
+std::string note_on(const OnnxRequest& request, const Hardware& hardware) {
+    const std::string rules = rules_text(find_hardware("onnxruntime"));
+    if (request.target != "onnxruntime" || rules_text(hardware) == rules) return "";
+    return join("note: onnxruntime computes by ", rules, "; this network was trained for ",
+                hardware.name, " (", rules_text(hardware), "), so codes may differ");
+}
+
+}  // namespace
+
+std::map<std::string, std::string> run_facts(const OpenedRun& run) {
+    const Options& o = run.options;
+    return {{"model", o.model},
+            {"stem", run.stem},
+            {"algorithms", algorithms_text(o)},
+            {"weight_bits", std::to_string(o.weight_bits)},
+            {"activation_bits", std::to_string(o.activation_bits)},
+            {"dataset", run.data.test->facts().name},
+            {"version", version()},
+            {"commit", version_commit()}};
+}
+
+std::vector<std::string> write_exports(const DeployOptions& options, const OpenedRun& run,
+                                       const Program& program) {
+    std::vector<std::string> lines;
+    if (!options.onnx.empty()) {
+        OnnxRequest request = request_of(options, run);
+        request.facts["hardware"] = run.model.hardware->name;
+        const OnnxSummary summary = save_onnx(options.onnx, run.model, program, request);
+        lines.push_back(line_of(options.onnx, summary, request.form + " for " + request.target));
+        const std::string note = note_on(request, *run.model.hardware);
+        if (!note.empty()) lines.push_back(note);
+    }
+    if (!options.encodings.empty()) {
+        save_encodings(options.encodings, run.model);
+        lines.push_back(options.encodings + ": AIMET's encodings 0.6.1");
+    }
+    if (!options.tensorrt_ranges.empty()) {
+        save_tensorrt_ranges(options.tensorrt_ranges, run.model);
+        lines.push_back(options.tensorrt_ranges + ": dynamic ranges for TensorRT");
+    }
+    return lines;
+}
+
+int export_float(const DeployOptions& options) {
+    check_kind(options.encodings.empty() && options.tensorrt_ranges.empty() &&
+                   options.golden.empty() && !options.gap && options.hardware.empty(),
+               ErrorKind::usage, "the run in ", options.run,
+               " has --algo none: a float network has no grids; only --onnx writes it");
+    const OpenedRun run = open_float_run(options.run, options.data_path);
+    const OnnxSummary summary =
+        save_float_onnx(options.onnx, run.network, request_of(options, run));
+    std::cerr << line_of(options.onnx, summary, "float network") << '\n';
+    return 0;
+}
+
+}  // namespace gradus
