@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/atomic_file.h"
+#include "quant/placement.h"
 
 namespace gradus {
 
@@ -36,18 +37,22 @@ Json encodings_of(const Quantizer& q) {
     return list;
 }
 
+// A weight is read by its layer, and by the quantizer of the layer's bias.
+std::string layer_of(const Graph& graph, const Node& weight) {
+    for (const int id : graph.consumers(graph.find(weight.name))) {
+        if (is_weighted(graph.node(id))) return graph.node(id).name;
+    }
+    fail(ErrorKind::runtime, "encodings: no layer reads ", weight.name);
+}
+
 // f(the name of the quantized tensor, its quantizer), in network order.
 template <class F>
 void for_each_quantizer(const Graph& graph, const F& f) {
     for (const Node& node : graph.nodes()) {
         const auto* q = dynamic_cast<const Quantizer*>(node.payload.get());
         if (node.op != "quantize" || !q) continue;
-        std::string name = graph.node(node.inputs[0]).name;
-        if (q->role == Role::weight) {
-            const int id = graph.find(node.name);
-            name = graph.node(graph.consumers(id).at(0)).name + ".weight";
-        }
-        f(name, *q);
+        const bool weight = q->role == Role::weight;
+        f(weight ? layer_of(graph, node) + ".weight" : graph.node(node.inputs[0]).name, *q);
     }
 }
 

@@ -1,7 +1,8 @@
 // encodings -- the grids of a network as tools of other houses take them: JSON, by tensor name.
 //
-// Tensors have the names that the ONNX file of ./deploy --onnx gives them (io/onnx_export.h):
-// activations that of the node in front of the quantizer, weights "<layer>.weight".
+// Tensors have the names that the ONNX file of ./deploy --onnx FILE --target float gives them
+// (io/onnx_export.h): activations that of the node in front of the quantizer, weights
+// "<layer>.weight".
 #pragma once
 
 #include <string>
@@ -16,7 +17,8 @@ namespace gradus {
 void save_encodings(const std::string& path, const QuantizedModel& model);
 
 // The dynamic range of each activation for IBuilderConfig without Q/DQ nodes, as MQBench writes it:
-// {"tensorrt": {"blob_range": {tensor: largest |x|}}}. Error(usage): an activation that is not
+// {"tensorrt": {"blob_range": {tensor: 127 scale}}}, of which TensorRT makes the scale by dividing by
+// 127. Error(usage): an activation that is not
 // symmetric int8.
 void save_tensorrt_ranges(const std::string& path, const QuantizedModel& model);
 

@@ -4,6 +4,8 @@
 //                   integers behind a DequantizeLinear
 //   form qoperator  operators on codes: QLinearConv and its like (onnxruntime)
 //   target qonnx    operators on floats between IntQuant nodes, 2 to 8 bits
+//   target float    operators on floats alone, weights and biases on their grids: for tools that
+//                   take the grids from a file beside it (io/encodings.h)
 //
 // Images are [N, C, H, W] and filters O I KH KW in these files. Tensors have the names of the graph's
 // nodes; what quantizer Q makes is "Q.codes", and the codes that layer L passes on (pooling,
@@ -21,7 +23,7 @@
 namespace gradus {
 
 struct OnnxRequest {
-    std::string target = "onnxruntime";        // onnxruntime, tensorrt, openvino, qonnx
+    std::string target = "onnxruntime";        // onnxruntime, tensorrt, openvino, qonnx, float
     std::string form = "qdq";                  // qdq, qoperator
     std::map<std::string, std::string> facts;  // entries of the model's metadata
 };

@@ -42,6 +42,8 @@ class NetworkWriter {
 
     Value write_node(const Node& node) {
         if (node.kind == NodeKind::input) return input(node);
+        const bool rounds = node.op == "quantize" || node.op == "requantize_average";
+        if (rounds && target_.no_quantizers) return value(node);
         if (node.op == "quantize") return on_grid(node, node.name, name_of(node));
         if (node.op == "requantize_average") return averaged(node);
         if (node.op == "conv2d") return convolution(node);
@@ -150,7 +152,9 @@ class NetworkWriter {
         const Variable& value = constants_.at(w.name);
         const Quantizer* q = w.op == "quantize" ? quantizer_of(w) : nullptr;
         const std::string name = node.name + ".weight";
-        if (!q) return file_.constant(name, filters_to_file(value.data()));
+        if (!q || target_.no_quantizers) {
+            return file_.constant(name, filters_to_file(value.data()));
+        }
         const Affine& codes = value.exact()->terms[0];
         if (target_.int_quant) {
             const std::string floats = file_.constant(name, filters_to_file(value.data()));

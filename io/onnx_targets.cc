@@ -22,6 +22,7 @@ const std::vector<OnnxTarget> rows{
     {.name = "tensorrt", .symmetric_int8 = true},
     {.name = "openvino", .int4_weights = true},
     {.name = "qonnx", .int_quant = true},
+    {.name = "float", .no_quantizers = true},
 };
 
 template <class... Parts>

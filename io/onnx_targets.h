@@ -16,6 +16,7 @@ struct OnnxTarget {
     bool symmetric_int8 = false;  // int8 with zero point 0, and no clamp of the codes
     bool one_weight_zero_point = false;  // for all filters
     bool int_quant = false;              // IntQuant nodes of any width
+    bool no_quantizers = false;          // floats alone, weights and biases on their grids
     bool qoperator = false;              // has operators on codes
 };
 

@@ -36,14 +36,16 @@ std::string note_on(const OnnxRequest& request, const Hardware& hardware) {
 
 std::map<std::string, std::string> run_facts(const OpenedRun& run) {
     const Options& o = run.options;
-    return {{"model", o.model},
-            {"stem", run.stem},
-            {"algorithms", algorithms_text(o)},
-            {"weight_bits", std::to_string(o.weight_bits)},
-            {"activation_bits", std::to_string(o.activation_bits)},
-            {"dataset", run.data.test->facts().name},
-            {"version", version()},
-            {"commit", version_commit()}};
+    std::map<std::string, std::string> facts{{"model", o.model},
+                                             {"stem", run.stem},
+                                             {"dataset", run.data.test->facts().name},
+                                             {"version", version()},
+                                             {"commit", version_commit()}};
+    if (o.algo == "none") return facts;
+    facts["algorithms"] = algorithms_text(o);
+    facts["weight_bits"] = std::to_string(o.weight_bits);
+    facts["activation_bits"] = std::to_string(o.activation_bits);
+    return facts;
 }
 
 std::vector<std::string> write_exports(const DeployOptions& options, const OpenedRun& run,
@@ -52,6 +54,7 @@ std::vector<std::string> write_exports(const DeployOptions& options, const Opene
     if (!options.onnx.empty()) {
         OnnxRequest request = request_of(options, run);
         request.facts["hardware"] = run.model.hardware->name;
+        request.facts["rules"] = rules_text(*run.model.hardware);
         const OnnxSummary summary = save_onnx(options.onnx, run.model, program, request);
         lines.push_back(line_of(options.onnx, summary, request.form + " for " + request.target));
         const std::string note = note_on(request, *run.model.hardware);

@@ -247,8 +247,9 @@ std::vector<Flag> deploy_flags(DeployOptions& o) {
     add("--verify", &o.verify, "replay such a bundle from its files alone; takes no RUN")
         .shown_as("DIR");
     add("--onnx", &o.onnx, "write the network as an ONNX file").shown_as("FILE");
-    add("--target", &o.target, "who reads it: onnxruntime (the default), tensorrt, openvino, qonnx")
-        .one_of({"onnxruntime", "tensorrt", "openvino", "qonnx"});
+    add("--target", &o.target, "onnxruntime (the default), tensorrt, openvino, qonnx or float")
+        .one_of({"onnxruntime", "tensorrt", "openvino", "qonnx", "float"})
+        .shown_as("NAME");
     add("--form", &o.form, "floats between quantizers (qdq), or operators on codes (qoperator)")
         .one_of({"qdq", "qoperator"});
     add("--encodings", &o.encodings, "write the grids as AIMET's encodings").shown_as("FILE");
