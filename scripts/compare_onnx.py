@@ -27,7 +27,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ORACLES = ROOT / ".oracles/bin/python"
 PACKAGES = ("numpy", "onnx", "onnxruntime")
-TARGETS = ("onnxruntime", "tensorrt", "openvino", "qonnx")
+TARGETS = ("onnxruntime", "tensorrt", "openvino", "qonnx", "float")
 BATCH = 50
 
 
