@@ -115,7 +115,12 @@ def session(model, optimised, file):
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
     options.optimized_model_filepath = str(file)
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # Else int8 activations are computed in float on x86.
+    options.add_session_config_entry("session.qdqisint8allowed", "1")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as reason:  # pylint: disable=broad-except
+        sys.exit("compare_onnx: FAILED, onnxruntime refuses the file: " + str(reason).split("\n")[0])
 
 
 def channels_last(array):
@@ -129,7 +134,7 @@ def compare(run, layers, folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     images, logits = load(manifest["images"]), load(manifest["logits"])
     wanted = {name: load(layer["output"]["file"]) for name, layer in layers}
-    codes = different = largest = logits_different = 0
+    codes = largest = logits_different = 0
     wrong = collections.Counter()
     first_output = run.get_outputs()[0].name
     for begin in range(0, len(images), BATCH):

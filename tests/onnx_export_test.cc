@@ -254,6 +254,25 @@ BOOST_AUTO_TEST_CASE(tensorrt_has_int8_zero_points_of_0_and_float_biases) {
     BOOST_TEST(file.count("Clip") == 0u);
 }
 
+// TensorRT's INT4 is for the weights of products alone.
+BOOST_AUTO_TEST_CASE(tensorrt_keeps_four_bit_weights_in_int8) {
+    Recipe recipe;
+    recipe.hardware = "tensorrt";
+    recipe.weight_bits = 4;
+    recipe.activation_bits = 8;
+    const QuantizedModel model = small_quantized(recipe);
+    const TemporaryFolder folder;
+    Exported file;
+    save_onnx(folder.path("m.onnx"), model, lower(model), {"tensorrt", "qdq", {}});
+    file.read(folder.path("m.onnx"));
+    BOOST_TEST(file.type("block1.conv1.weight") == onnx::TensorProto::INT8);
+    for (const int8_t q : file.values<int8_t>("block1.conv1.weight"))
+        BOOST_TEST((q >= -8 && q <= 7));
+    save_onnx(folder.path("o.onnx"), model, lower(model), {"openvino", "qdq", {}});
+    file.read(folder.path("o.onnx"));
+    BOOST_TEST(file.type("block1.conv1.weight") == 22);  // INT4
+}
+
 BOOST_AUTO_TEST_CASE(openvino_has_float_biases_on_their_grid) {
     const Exported file = exported("onnxruntime", 8, "openvino");
     const Program program = lower(model_on("onnxruntime", 8));
