@@ -1,10 +1,10 @@
 #include "data/idx.h"
 
-#include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include "data/gzip.h"
+#include "data/read_file.h"
+#include "data/stored.h"
 #include "tensor/check.h"
 
 namespace gradus {
@@ -19,45 +19,18 @@ void require(bool ok, const std::string& path, const Parts&... parts) {
     check_kind(ok, ErrorKind::data, "idx: ", path, ": ", parts...);
 }
 
-std::vector<uint8_t> read_whole(const std::string& path) {
-    std::error_code error;
-    const bool regular = std::filesystem::is_regular_file(path, error);
-    require(regular, path, "is missing or not a file; check --data-path");
-    const uint64_t size = std::filesystem::file_size(path, error);
-    require(!error && size <= kMaxBytes, path, "has more than 1 GiB; is this the right file?");
-    std::vector<uint8_t> bytes(size);
-    std::ifstream in(path, std::ios::binary);
-    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-    require(in.good(), path, "cannot be read; check its permissions and the disk");
-    return bytes;
-}
-
 uint32_t big_endian(const std::vector<uint8_t>& bytes, size_t at) {
     return uint32_t{bytes[at]} << 24 | uint32_t{bytes[at + 1]} << 16 |
            uint32_t{bytes[at + 2]} << 8 | uint32_t{bytes[at + 3]};
 }
 
-class IdxDataset : public Dataset {
-  public:
-    IdxDataset(DatasetFacts facts, std::vector<uint8_t> pixels, std::vector<uint8_t> labels)
-        : Dataset(std::move(facts)), pixels_(std::move(pixels)), labels_(std::move(labels)) {}
-
-    int64_t label(int64_t index) const override { return labels_.at(index); }
-    void image(int64_t index, uint8_t* pixels) const override {
-        const int64_t count = image_shape().numel();
-        check(index >= 0 && index < size(), "idx: no image ", index, " among ", size());
-        std::copy_n(pixels_.data() + index * count, count, pixels);
-    }
-
-  private:
-    std::vector<uint8_t> pixels_;
-    std::vector<uint8_t> labels_;
-};
-
 }  // namespace
 
 IdxArray read_idx(const std::string& path, int rank) {
-    std::vector<uint8_t> bytes = read_whole(path);
+    return parse_idx(path, read_file("idx", path, kMaxBytes), rank);
+}
+
+IdxArray parse_idx(const std::string& path, std::vector<uint8_t> bytes, int rank) {
     if (is_gzip(bytes)) bytes = gunzip(path, bytes, kMaxBytes);
     const size_t header = 4 + 4 * static_cast<size_t>(rank);
     require(bytes.size() >= header, path, "ends inside its header; fetch the file again");
@@ -96,8 +69,8 @@ DatasetPtr open_idx(DatasetFacts facts, const std::string& images_path,
     }
     facts.size = images.extents[0];
     facts.image_shape = {images.extents[1], images.extents[2], 1};
-    return std::make_shared<IdxDataset>(std::move(facts), std::move(images.values),
-                                        std::move(labels.values));
+    return std::make_shared<StoredDataset>(std::move(facts), std::move(images.values),
+                                           std::move(labels.values));
 }
 
 std::string find_idx(const std::string& folder, const std::string& name) {

@@ -19,6 +19,8 @@ struct IdxArray {
 
 // The file must have this rank, extents of at least 1, at most 1 GiB in all, and no byte more.
 IdxArray read_idx(const std::string& path, int rank);
+// The same from the file's bytes; `path` is for messages.
+IdxArray parse_idx(const std::string& path, std::vector<uint8_t> bytes, int rank);
 
 // Pairs images with labels. `facts` gives name, classes, normalisation; size and shape are read.
 DatasetPtr open_idx(DatasetFacts facts, const std::string& images_path,

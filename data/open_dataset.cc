@@ -1,11 +1,11 @@
 #include "data/open_dataset.h"
 
-#include <algorithm>
-
+#include "data/cifar.h"
 #include "data/idx.h"
 #include "data/resize.h"
 #include "data/synthetic.h"
 #include "tensor/check.h"
+#include "tensor/find_row.h"
 
 namespace gradus {
 
@@ -74,36 +74,64 @@ bool has_fashion_mnist(const std::string& folder) {
     return !find_idx(folder, "train-images-idx3-ubyte").empty();
 }
 
-DataSplits open_named(const DatasetOptions& options) {
-    const std::string& folder = options.path.empty() ? options.system_path : options.path;
-    if (options.name == "fashion-mnist") return open_idx_folder(fashion_mnist(), folder);
-    if (options.name == "synthetic") return open_synthetic(options, "drawn by this program");
-    if (options.name == "auto") {
-        const bool found = !options.path.empty() || has_fashion_mnist(folder);
-        if (found) return open_idx_folder(fashion_mnist(), folder);
-        return open_synthetic(
-            options, join("drawn by this program, as there is no Fashion-MNIST in ", folder,
-                          "; scripts/setup.sh installs it"));
-    }
+const std::string& folder_or_system(const DatasetOptions& options) {
+    return options.path.empty() ? options.system_path : options.path;
+}
+
+DataSplits open_auto(const DatasetOptions& options) {
+    const std::string& folder = folder_or_system(options);
+    const bool found = !options.path.empty() || has_fashion_mnist(folder);
+    if (found) return open_idx_folder(fashion_mnist(), folder);
+    return open_synthetic(options, join("drawn by this program, as there is no Fashion-MNIST in ",
+                                        folder, "; scripts/setup.sh installs it"));
+}
+
+DataSplits open_fashion_mnist(const DatasetOptions& options) {
+    return open_idx_folder(fashion_mnist(), folder_or_system(options));
+}
+
+DataSplits open_mnist(const DatasetOptions& options) {
     check_kind(!options.path.empty(), ErrorKind::data,
                "mnist: its files are not part of the system; give their folder by --data-path");
     return open_idx_folder(mnist(), options.path);
 }
 
+DataSplits open_cifar_folder(const Cifar& cifar, const std::string& folder) {
+    check_kind(!folder.empty(), ErrorKind::data, cifar.name, ": its files are not part of the ",
+               "system; give the folder of the unpacked binary version by --data-path");
+    return {open_cifar(cifar, folder, true), open_cifar(cifar, folder, false), "in " + folder};
+}
+
+DataSplits open_cifar10(const DatasetOptions& options) {
+    return open_cifar_folder(cifar10(), options.path);
+}
+
+DataSplits open_cifar100(const DatasetOptions& options) {
+    return open_cifar_folder(cifar100(), options.path);
+}
+
+DataSplits open_drawn(const DatasetOptions& options) {
+    return open_synthetic(options, "drawn by this program");
+}
+
 }  // namespace
 
-const std::vector<std::string>& dataset_names() {
-    static const std::vector<std::string> names = {"auto", "fashion-mnist", "mnist", "synthetic"};
-    return names;
+const std::vector<DatasetRow>& datasets() {
+    static const std::vector<DatasetRow> rows{
+        {"auto", "files in --data-path, else the system's Fashion-MNIST, else synthetic",
+         open_auto},
+        {"fashion-mnist", "10 classes, 28 x 28 grey (Xiao et al., 2017); IDX files",
+         open_fashion_mnist},
+        {"mnist", "10 digits, 28 x 28 grey (LeCun et al., 1998); IDX files", open_mnist},
+        {"cifar10", "10 classes, 32 x 32 RGB (Krizhevsky, 2009); binary version", open_cifar10},
+        {"cifar100", "100 classes, likewise", open_cifar100},
+        {"synthetic", "10 shapes, 28 x 28 grey, drawn by this program", open_drawn},
+    };
+    return rows;
 }
 
 DataSplits open_dataset(const DatasetOptions& options) {
-    const std::vector<std::string>& names = dataset_names();
-    std::string list;
-    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-    check_kind(std::find(names.begin(), names.end(), options.name) != names.end(), ErrorKind::usage,
-               "unknown data set ", options.name, "; there are ", list);
-    DataSplits splits = open_named(options);
+    DataSplits splits = find_row(datasets(), "data set", options.name).open(options);
     if (options.image_size != 0) {
         splits.train = resize_images(splits.train, options.image_size);
         splits.test = resize_images(splits.test, options.image_size);

@@ -9,7 +9,7 @@
 namespace gradus {
 
 struct DatasetOptions {
-    std::string name = "auto";  // one of dataset_names()
+    std::string name = "auto";  // a row of datasets()
     std::string path;           // folder of the files; empty: where the system keeps them
     int64_t image_size = 0;     // height and width; 0: as the data set has them
     std::string system_path =
@@ -22,8 +22,12 @@ struct DataSplits {
     std::string announcement;  // one line: what was opened, from where, how many, and why
 };
 
-// auto, fashion-mnist, mnist, synthetic
-const std::vector<std::string>& dataset_names();
+struct DatasetRow {
+    const char* name;
+    const char* description;
+    DataSplits (*open)(const DatasetOptions& options);
+};
+const std::vector<DatasetRow>& datasets();
 
 // auto: the files in `path`, else the system's Fashion-MNIST, else the synthetic images.
 // Errors: usage for a wrong name or size; data for missing, truncated or corrupt files.

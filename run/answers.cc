@@ -56,8 +56,11 @@ bool answered(const Options& o) {
             std::cout << '\n';
         }
     }
+    if (o.list_datasets) {
+        for (const DatasetRow& d : datasets()) std::cout << d.name << "  " << d.description << '\n';
+    }
     if (o.list_hardware) print_hardware();
-    return o.list_models || o.list_algos || o.list_hardware;
+    return o.list_models || o.list_algos || o.list_datasets || o.list_hardware;
 }
 
 namespace {

@@ -34,6 +34,7 @@ void check_hardware(const Options& o) {
 
 void check_names(const Options& o) {
     check_name("model", o.model, names_of(models()));
+    check_name("data set", o.dataset, names_of(datasets()));
     auto algos = names_of(algorithms());
     algos.push_back("none");
     check_name("algorithm", o.algo, algos);

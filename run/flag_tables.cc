@@ -99,10 +99,7 @@ void add_quantization_flags(FlagTable& table, Options& o) {
 
 void add_data_flags(FlagTable& table, Options& o) {
     table.section("data");
-    table.add("--dataset", &o.dataset, "auto, fashion-mnist, mnist or synthetic")
-        .one_of({"auto", "fashion-mnist", "mnist", "synthetic"})
-        .shown_as("NAME")
-        .on_first_page();
+    table.add("--dataset", &o.dataset, "images (--list-datasets)").on_first_page();
     table.add("--data-path,--data-dir,--data", &o.data_path, "folder of the data files")
         .shown_as("DIR")
         .used_for(FlagUse::machine)
@@ -185,6 +182,7 @@ void add_questions(FlagTable& table, Options& o) {
     };
     ask("--list-models", &o.list_models, "networks that --model knows");
     ask("--list-algos", &o.list_algos, "algorithms that --algo knows");
+    ask("--list-datasets", &o.list_datasets, "images that --dataset knows");
     ask("--list-hardware", &o.list_hardware, "targets that --hardware knows");
     ask("--version", &o.version, "version and build");
     ask("-h,--help", &o.help, "the common flags");

@@ -90,6 +90,7 @@ struct Options {
     bool no_progress = false;
     bool list_models = false;
     bool list_algos = false;
+    bool list_datasets = false;
     bool list_hardware = false;
     bool help = false;
     bool help_all = false;

@@ -28,8 +28,8 @@ BOOST_AUTO_TEST_SUITE(command_line)
 BOOST_AUTO_TEST_CASE(questions_are_answered) {
     for (const auto& [flag, part] :
          {std::pair{"--list-models", "resnet18"}, std::pair{"--list-algos", "lsq"},
-          std::pair{"--list-hardware", "onnxruntime"}, std::pair{"--help", "--model"},
-          std::pair{"--version", "gradus"}}) {
+          std::pair{"--list-datasets", "cifar100"}, std::pair{"--list-hardware", "onnxruntime"},
+          std::pair{"--help", "--model"}, std::pair{"--version", "gradus"}}) {
         const ProcessOutcome end = run_train({flag});
         BOOST_TEST(end.code == 0);
         BOOST_TEST(end.err == "");
@@ -48,6 +48,7 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     check_refused(2, {"--weight-bits", "1"}, {"--weight-bits", "2 to 8", "1"});
     check_refused(2, {"--activation-bits", "4.5"}, {"--activation-bits", "4.5"});
     check_refused(2, {"--dataset", "imagenet"}, {"imagenet", "fashion-mnist"});
+    check_refused(2, {"--dataset", "mnst"}, {"'mnst'", "did you mean 'mnist'?"});
     check_refused(2, {"--stem", "wide"}, {"wide", "half"});
     check_refused(2, {"--lr"}, {"--lr", "value"});
     check_refused(2, {"train"}, {"train"});

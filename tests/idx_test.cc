@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(names_and_folders_are_checked) {
     const TemporaryFolder folder, empty;
     const std::string files = write_set(folder);
     BOOST_CHECK(throws(ErrorKind::usage,
-                       {"unknown data set fashion", "fashion-mnist, mnist, synthetic"},
+                       {"no data set is called fashion", "fashion-mnist", "synthetic"},
                        [&] { open_dataset(options("fashion", files)); }));
     BOOST_CHECK(throws(ErrorKind::data, {"no train-images-idx3-ubyte", "--data-path"},
                        [&] { open_dataset(options("auto", empty.path(""))); }));

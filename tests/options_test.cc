@@ -104,7 +104,6 @@ BOOST_AUTO_TEST_CASE(mistakes_are_one_line_with_the_remedy) {
     BOOST_TEST(refused({"--lr", "fast"}, {"--lr takes a number above 0", "'fast'"}));
     BOOST_TEST(refused({"--nesterov=maybe"}, {"--nesterov takes true or false"}));
     BOOST_TEST(refused({"--simulate", "qat"}, {"--simulate", "'qat'", "exact, qdq"}));
-    BOOST_TEST(refused({"--dataset", "mnst"}, {"'mnst'", "did you mean 'mnist'?"}));
     BOOST_TEST(refused({"--momentum", "0"}, {"--momentum above 0", "--no-nesterov"}));
 }
 
