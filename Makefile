@@ -15,6 +15,7 @@ OPENBLAS ?= 1
 ONNX     ?= 1
 ZLIB     ?= 1
 GEMMLOWP ?= 1
+TURBOJPEG ?= 0
 SANITIZE ?=
 
 # ---- what this machine has ------------------------------------------------------------------
@@ -53,6 +54,8 @@ HAS_ONNX := $(call wanted,$(ONNX),$(call probe_cc,onnx,$\
     $(ONNX_FLAGS) $(ONNX_LIBS)))
 HAS_ZLIB := $(call wanted,$(ZLIB),$(call probe_cc,zlib,$\
     $(HASH)include <zlib.h>\nint main() { return gzopen("x"$(COMMA)"rb") != 0; }\n,-lz))
+HAS_TURBOJPEG := $(call wanted,$(TURBOJPEG),$(call probe_cc,turbojpeg,$\
+    $(HASH)include <turbojpeg.h>\nint main() { return tjDestroy(tjInitDecompress()); }\n,-lturbojpeg))
 HAS_GEMMLOWP := $(call wanted,$(GEMMLOWP),$(call probe_cc,gemmlowp,$\
     $(HASH)include <gemmlowp/fixedpoint/fixedpoint.h>\nint main() { \
     return gemmlowp::RoundingDivideByPOT(0$(COMMA)1); }\n,))
@@ -60,6 +63,7 @@ $(call say,$(HAS_NVCC),nvcc,CPU and CUDA kernels,CPU kernels only)
 $(call say,$(HAS_OPENBLAS),OpenBLAS,it serves as the float GEMM,the readable float GEMM serves)
 $(call say,$(HAS_ONNX),ONNX,its files are read and written,no ONNX export and no ONNX node tests)
 $(call say,$(HAS_ZLIB),zlib,gzip files are read,only plain IDX files are read)
+$(call say,$(HAS_TURBOJPEG),libjpeg-turbo,it decodes JPEG files,stb_image decodes JPEG files)
 $(call say,$(HAS_GEMMLOWP),gemmlowp,it checks fixed-point arithmetic,no test against its header)
 endif
 
@@ -67,6 +71,7 @@ with = $(filter yes,$(HAS_$(1)))
 DASHED_SANITIZE := $(subst $(COMMA),-,$(SANITIZE))
 BUILD := build/$(if $(call with,NVCC),cuda,cpu)$(if $(call with,OPENBLAS),,-noopenblas)$\
     $(if $(call with,ONNX),,-noonnx)$(if $(call with,ZLIB),,-nozlib)$\
+    $(if $(call with,TURBOJPEG),-turbojpeg)$\
     $(addprefix -,$(DASHED_SANITIZE))
 
 # ---- flags ----------------------------------------------------------------------------------
@@ -83,7 +88,7 @@ NVCCFLAGS := -std=c++20 -O3 --fmad=false $(foreach a,75 80 86 89 90,$\
     -gencode arch=compute_$(a)$(COMMA)code=sm_$(a)) -gencode arch=compute_90$(COMMA)code=compute_90 $\
     $(foreach f,$(NUMERICS) -Wall,-Xcompiler $(f))
 LDLIBS    := $(if $(call with,OPENBLAS),-lopenblas) $(if $(call with,ONNX),$(ONNX_LIBS)) $\
-    $(if $(call with,ZLIB),-lz) $(if $(call with,NVCC),$(CUDA_LIBS)) -pthread
+    $(if $(call with,ZLIB),-lz) $(if $(call with,TURBOJPEG),-lturbojpeg) $(if $(call with,NVCC),$(CUDA_LIBS)) -pthread
 CPPFLAGS  := $(INCLUDES)
 
 # ---- sources --------------------------------------------------------------------------------
@@ -95,6 +100,7 @@ ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms
 DOORS   := $(if $(call with,OPENBLAS),tensor/kernels/sgemm_readable.cc,$\
                tensor/kernels/sgemm_openblas.cc) $\
            $(if $(call with,ZLIB),data/gzip_none.cc,data/gzip_zlib.cc) $\
+           $(if $(call with,TURBOJPEG),data/jpeg_stb.cc,data/jpeg_turbo.cc) $\
            $(if $(call with,ONNX),io/onnx_none.cc,$\
                $(filter-out io/onnx_none.cc,$(wildcard io/onnx*.cc tests/onnx_*.cc))) \
            $(if $(call with,GEMMLOWP),,tests/fixed_point_test.cc)
@@ -146,7 +152,7 @@ clean:  ## remove everything that make made
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
-	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  SANITIZE=address,undefined'
+	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  TURBOJPEG=1  SANITIZE=address,undefined'
 
 # ---- rules ----------------------------------------------------------------------------------
 
@@ -180,6 +186,9 @@ build/fuzz/objects/%.o: %.cc $(BUILD)/flags.txt
 build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	@echo "link    $@"
 	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) -pthread
+
+$(BUILD)/data/stb_image.o: CPPFLAGS += -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG \
+    -DSTBI_NO_STDIO -DSTBI_NO_LINEAR -DSTBI_NO_HDR -DSTBI_MAX_DIMENSIONS=65535
 
 # The facts of the build go into one object, so that a commit rebuilds only that one.
 COMMIT := $(or $(shell git describe --always --dirty --exclude '*' 2>/dev/null),unknown)

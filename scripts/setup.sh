@@ -74,8 +74,8 @@ unpack_gemmlowp() {
         echo "setup.sh: that failed; the test of gemmlowp's golden product will be left out" >&2
 }
 
-# Current PyTorch with the networks of torchvision and timm, onnxruntime and onnx. The CPU wheel is the smaller one; where its index cannot be
-# reached the ordinary wheel serves.
+# Current PyTorch with the networks of torchvision (and Pillow) and timm, onnxruntime and onnx. The CPU
+# wheel is the smaller one; where its index cannot be reached the ordinary wheel serves.
 install_oracles() {
     if .oracles/bin/python -c 'import torch, torchvision, timm, onnxruntime, onnx' 2>/dev/null; then
         echo "setup: .oracles is complete"

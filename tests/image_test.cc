@@ -1,0 +1,102 @@
+// image -- JPEG and PNG as Pillow decodes them; damaged, oversized and foreign files are named.
+#include "data/image.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "io/npy.h"
+#include "tests/files.h"
+
+using namespace gradus;
+
+namespace {
+
+const std::string kFolder = "tests/golden/images/";
+
+std::vector<uint8_t> file_bytes(const std::string& name) {
+    const std::string bytes = read_bytes(kFolder + name);
+    return {bytes.begin(), bytes.end()};
+}
+
+// The largest difference from Pillow's pixels, and the mean one in thousandths.
+std::pair<int, int> difference(const std::string& stem, const std::string& suffix) {
+    const Image image = read_image(kFolder + stem + suffix);
+    const Tensor expected = load_npy(kFolder + stem + ".npy");
+    BOOST_REQUIRE(expected.shape() == (Shape{image.height, image.width, 3}));
+    int largest = 0;
+    int64_t sum = 0;
+    for (int64_t i = 0; i < expected.numel(); ++i) {
+        const int d = std::abs(image.pixels[i] - expected.data<uint8_t>()[i]);
+        largest = std::max(largest, d);
+        sum += d;
+    }
+    return {largest, static_cast<int>(1000 * sum / expected.numel())};
+}
+
+void refuses(const std::vector<uint8_t>& bytes, const std::string& reason) {
+    BOOST_CHECK(
+        throws(ErrorKind::data, {"some/file", reason}, [&] { decode_image("some/file", bytes); }));
+}
+
+void put_big_endian(std::vector<uint8_t>& bytes, size_t at, uint32_t value) {
+    for (int i = 0; i < 4; ++i) bytes[at + i] = static_cast<uint8_t>(value >> (24 - 8 * i));
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(images)
+
+BOOST_AUTO_TEST_CASE(png_pixels_are_exact) {
+    for (const char* stem : {"rgb", "grey", "palette", "bits", "alpha"}) {
+        BOOST_TEST((difference(stem, ".png") == std::pair{0, 0}), stem);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(jpeg_pixels_are_within_rounding) {
+    for (const char* stem :
+         {"baseline_444", "baseline_420", "progressive", "restart", "grey_jpeg", "cmyk"}) {
+        const auto [largest, mean] = difference(stem, ".jpg");
+        BOOST_TEST(largest <= 4, stem << " differs by " << largest);
+        BOOST_TEST(mean <= 500, stem << " differs by " << mean << " thousandths");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_truncated_file_is_refused) {
+    for (const char* name : {"restart.jpg", "progressive.jpg", "bits.png"}) {
+        const std::vector<uint8_t> bytes = file_bytes(name);
+        for (size_t length = 0; length < bytes.size() - 1; length += 7) {
+            refuses({bytes.begin(), bytes.begin() + static_cast<int64_t>(length)}, "image: ");
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_flipped_bit_of_a_png_is_seen) {
+    const std::vector<uint8_t> bytes = file_bytes("bits.png");
+    for (size_t at = 33; at < bytes.size(); at += 11) {
+        std::vector<uint8_t> damaged = bytes;
+        damaged[at] ^= 4;
+        refuses(damaged, "image: ");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(foreign_and_oversized_files_are_refused) {
+    refuses({}, "neither JPEG nor PNG");
+    refuses({'G', 'I', 'F', '8', '9', 'a'}, "neither JPEG nor PNG");
+    refuses({0xff, 0xd8, 0xff, 0xe0}, "header is damaged");
+    std::vector<uint8_t> png = file_bytes("rgb.png");
+    put_big_endian(png, 16, 9000);
+    put_big_endian(png, 20, 9000);
+    refuses(png, "out of range");
+    put_big_endian(png, 16, 8000);
+    put_big_endian(png, 20, 8000);
+    refuses(png, "more than its 2666 bytes can hold");
+    std::vector<uint8_t> jpeg = file_bytes("baseline_444.jpg");
+    const uint8_t frame[] = {0xff, 0xc0};
+    const auto sof = std::search(jpeg.begin(), jpeg.end(), std::begin(frame), std::end(frame));
+    BOOST_REQUIRE((sof != jpeg.end()));
+    *(sof + 5) = *(sof + 7) = 0x1f;  // height and width, about 8000
+    refuses(jpeg, "more than its 1308 bytes can hold");
+    BOOST_CHECK(
+        throws(ErrorKind::data, {"nowhere.jpg", "missing"}, [] { read_image("nowhere.jpg"); }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
