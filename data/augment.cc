@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tensor/check.h"
+
 namespace gradus {
 
 void augment(const Augmentation& augmentation, const Rng& rng, const Shape& shape,
@@ -22,6 +24,10 @@ void augment(const Augmentation& augmentation, const Rng& rng, const Shape& shap
             if (!inside) std::fill_n(pixel, channels, uint8_t{0});
         }
     }
+    if (!augmentation.jitter.active()) return;
+    check_kind(channels == 3, ErrorKind::usage, "--brightness, --contrast, --saturation and --hue ",
+               "change RGB images; these have ", channels, " channels");
+    jitter(augmentation.jitter, rng.split("jitter"), to, height * width);
 }
 
 }  // namespace gradus

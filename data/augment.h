@@ -1,4 +1,4 @@
-// augment -- random shifts and mirror images of 8-bit images.
+// augment -- random shifts, mirror images and colours of 8-bit images.
 //
 // What happens to a sample is a function of the generator alone. The loader keys it by seed, epoch
 // and sample index, so it depends on no batch, worker or order.
@@ -6,17 +6,22 @@
 
 #include <cstdint>
 
+#include "data/jitter.h"
 #include "tensor/rng.h"
 #include "tensor/shape.h"
 
 namespace gradus {
 
 struct Augmentation {
-    int64_t crop_padding = 0;  // pad each side by this many black pixels, then crop at random
-    bool flip = false;         // mirror left and right, one time in two
+    int64_t crop_padding = 0;   // pad each side by this many black pixels, then crop at random
+    bool flip = false;          // mirror left and right, one time in two
+    ColourJitter jitter = {};   // images of three channels only
+    bool resized_crop = false;  // of photographs, before all else (crop.h)
+
+    bool active() const { return crop_padding > 0 || flip || jitter.active() || resized_crop; }
 };
 
-// from, to: [H, W, C] bytes, not overlapping.
+// Shift, mirror image and colours. from, to: [H, W, C] bytes, not overlapping.
 void augment(const Augmentation& augmentation, const Rng& rng, const Shape& shape,
              const uint8_t* from, uint8_t* to);
 

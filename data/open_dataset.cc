@@ -133,8 +133,8 @@ const std::vector<DatasetRow>& datasets() {
 DataSplits open_dataset(const DatasetOptions& options) {
     DataSplits splits = find_row(datasets(), "data set", options.name).open(options);
     if (options.image_size != 0) {
-        splits.train = resize_images(splits.train, options.image_size);
-        splits.test = resize_images(splits.test, options.image_size);
+        splits.train = resize_images(splits.train, options.image_size, options.interpolation);
+        splits.test = resize_images(splits.test, options.image_size, options.interpolation);
     }
     const DatasetFacts& facts = splits.train->facts();
     splits.announcement =

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/resize.h"
 
 namespace gradus {
 
@@ -12,6 +13,7 @@ struct DatasetOptions {
     std::string name = "auto";  // a row of datasets()
     std::string path;           // folder of the files; empty: where the system keeps them
     int64_t image_size = 0;     // height and width; 0: as the data set has them
+    Interpolation interpolation = Interpolation::bilinear;  // of images that change their size
     std::string system_path =
         "/usr/share/datasets/fashion-mnist";  // Debian's dataset-fashion-mnist
 };

@@ -5,7 +5,6 @@
 
 #include "data/gzip.h"
 #include "data/open_dataset.h"
-#include "data/resize.h"
 #include "io/sha256.h"
 #include "tests/files.h"
 
@@ -219,63 +218,6 @@ BOOST_AUTO_TEST_CASE(the_hash_sees_pixels_labels_and_shape) {
     BOOST_TEST(hash(kImages, kLabels) != hash(kImages, other_labels));
     BOOST_TEST(hash(kImages, kLabels) != hash(idx_bytes({3, 2, 2}, "abcdefghijkm"), kLabels));
     BOOST_TEST(hash(kImages, kLabels) != hash(idx_bytes({3, 1, 4}, "abcdefghijkl"), kLabels));
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(resize)
-
-namespace {
-
-std::vector<uint8_t> resized(const Shape& shape, const std::vector<uint8_t>& from, int64_t size) {
-    std::vector<uint8_t> to(size * size * shape[2]);
-    gradus::resize(shape, from.data(), size, to.data());
-    return to;
-}
-
-// A 4 x 4 image of four times the same row.
-std::vector<uint8_t> rows_of(const std::vector<uint8_t>& row) {
-    std::vector<uint8_t> image(16);
-    for (int i = 0; i < 16; ++i) image[i] = row[i % 4];
-    return image;
-}
-
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(the_same_size_changes_nothing) {
-    const std::vector<uint8_t> image = {1, 200, 30, 4, 255, 0, 7, 99, 10, 11, 12, 13};
-    BOOST_TEST(resized({2, 2, 3}, image, 2) == image);
-}
-
-// By hand: at twice the size the outer pixels are copies, the inner ones 3/4 and 1/4.
-BOOST_AUTO_TEST_CASE(enlarging_interpolates) {
-    const std::vector<uint8_t> expected = rows_of({0, 25, 75, 100});
-    BOOST_TEST(resized({2, 2, 1}, {0, 100, 0, 100}, 4) == expected);
-}
-
-// By hand: half the size weighs 3 3 1 (the edge cuts one 1 off) of 7.
-BOOST_AUTO_TEST_CASE(shrinking_averages_and_rounds_half_up) {
-    const std::vector<uint8_t> image = rows_of({10, 20, 30, 45});
-    const uint8_t left = (2 * (3 * 10 + 3 * 20 + 30) + 7) / 14;
-    const uint8_t right = (2 * (20 + 3 * 30 + 3 * 45) + 7) / 14;
-    BOOST_TEST(resized({4, 4, 1}, image, 2) == (std::vector<uint8_t>{left, right, left, right}));
-    BOOST_TEST(resized({2, 2, 1}, {0, 1, 0, 1}, 1) == std::vector<uint8_t>{1});
-}
-
-BOOST_AUTO_TEST_CASE(a_data_set_changes_its_size) {
-    DatasetOptions options;
-    options.name = "auto";
-    const TemporaryFolder folder;
-    options.path = write_set(folder);
-    options.image_size = 8;
-    const DataSplits data = open_dataset(options);
-    BOOST_TEST(data.train->image_shape() == (Shape{8, 8, 1}));
-    BOOST_TEST(data.test->image_shape() == (Shape{8, 8, 1}));
-    std::vector<uint8_t> pixels(64);
-    data.train->image(0, pixels.data());
-    BOOST_TEST(pixels == resized({2, 2, 1}, {'a', 'b', 'c', 'd'}, 8));
-    options.image_size = 7;
-    BOOST_CHECK(throws(ErrorKind::usage, {"--image-size 7"}, [&] { open_dataset(options); }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
