@@ -5,10 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "data/augment.h"
 #include "tensor/shape.h"
 
 namespace gradus {
@@ -21,9 +24,11 @@ struct DatasetFacts {
     std::vector<float> mean;           // of p / 255, one per channel
     std::vector<float> deviation;      // standard deviation, likewise
     bool may_flip = false;             // a mirrored image keeps its class
+    bool photographs = false;  // files of any size, each decoded when it is asked for: milliseconds
+    bool skip_damaged = false;  // the loader leaves out what cannot be read, else it stops there
 };
 
-// Immutable after construction: any thread may ask for any image.
+// Immutable after construction, but for its record of damage: any thread may ask for any image.
 class Dataset {
   public:
     explicit Dataset(DatasetFacts facts) : facts_(std::move(facts)) {}
@@ -38,28 +43,40 @@ class Dataset {
 
     // In [0, class_count()).
     virtual int64_t label(int64_t index) const = 0;
-    // Writes the image's numel(image_shape()) bytes.
+    // Writes the image's numel(image_shape()) bytes. Error(data): it cannot be read.
     virtual void image(int64_t index, uint8_t* pixels) const = 0;
+    // The same as training sees it: a function of the index and the generator.
+    virtual void augmented(int64_t index, const Augmentation& augmentation, const Rng& rng,
+                           uint8_t* pixels) const;
+    // What the hash of the data set sees of an image: its pixels; of a file that would have to be
+    // decoded, its name and size.
+    virtual std::string identity(int64_t index) const;
+
+    // The record of images that could not be read: each counts once.
+    void note_damage(int64_t index, const std::string& what) const;
+    std::vector<std::string> new_damage() const;  // since the last call, in the order of the images
+    int64_t damaged_count() const;
 
   private:
     DatasetFacts facts_;
+    mutable std::mutex damage_mutex_;
+    mutable std::map<int64_t, std::string> damage_;  // by index; told ones are empty
 };
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
-// Feeds everything that a training run can see to hash.update(bytes, count): extents H, W, C and
-// the number of images as 8 bytes each, little endian; then for each image its bytes and its label
-// (8 bytes, little endian).
+// Feeds what tells one data set from another to hash.update(bytes, count): extents H, W, C and the
+// number of images as 8 bytes each, little endian; then for each image its identity and its label (8
+// bytes, little endian).
 template <class Hash>
 void hash_dataset(const Dataset& dataset, Hash& hash) {
     std::vector<int64_t> head = dataset.image_shape().extents();
     head.push_back(dataset.size());
     hash.update(head.data(), head.size() * sizeof(int64_t));
-    std::vector<uint8_t> pixels(dataset.image_shape().numel());
     for (int64_t index = 0; index < dataset.size(); ++index) {
         const int64_t label = dataset.label(index);
-        dataset.image(index, pixels.data());
-        hash.update(pixels.data(), pixels.size());
+        const std::string identity = dataset.identity(index);
+        hash.update(identity.data(), identity.size());
         hash.update(&label, sizeof label);
     }
 }

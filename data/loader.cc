@@ -1,8 +1,10 @@
 #include "data/loader.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "tensor/check.h"
+#include "tensor/parallel.h"
 
 namespace gradus {
 
@@ -24,7 +26,8 @@ Loader::Loader(DatasetPtr dataset, LoaderOptions options, Rng rng)
     : dataset_(std::move(dataset)),
       options_(options),
       rng_(rng),
-      normalised_(normalisation_table(dataset_->facts())) {
+      normalised_(normalisation_table(dataset_->facts())),
+      workers_(dataset_->facts().photographs ? thread_count() : 1) {
     const int64_t channels = dataset_->image_shape()[2];
     check(static_cast<int64_t>(normalised_.size()) == 256 * channels,
           "loader: ", dataset_->facts().name, " must have a mean and a deviation for each of its ",
@@ -93,6 +96,7 @@ void Loader::work(int64_t epoch, int64_t first_batch) {
         if (options_.shuffle) order = shuffle.permutation(dataset_->size());
         for (int64_t number = first_batch; number < batches(); ++number) {
             Batch batch = make_batch(epoch, number, order);
+            if (stopping_) break;  // the batch may be unfinished
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [&] {
                 return stopping_ || static_cast<int64_t>(ready_.size()) < options_.prefetch;
@@ -120,31 +124,82 @@ Batch Loader::make_batch(int64_t epoch, int64_t number, const std::vector<int64_
     batch.indices.assign(order.begin() + begin, order.begin() + end);
     batch.images = Tensor::empty({end - begin, shape[0], shape[1], shape[2]});
     batch.labels = Tensor::empty({end - begin}, DType::I64);
-    const Rng rng = rng_.split("augment").split(static_cast<uint64_t>(epoch));
-    const int64_t count = shape.numel();
-    const int64_t channels = shape[2];
-    std::vector<uint8_t> pixels(count), scratch(count);
-    float* value = batch.images.data<float>();
     for (int64_t n = 0; n < end - begin; ++n) {
-        const int64_t index = batch.indices[n];
-        fill_image(index, rng.split(static_cast<uint64_t>(index)), pixels.data(), scratch.data());
-        for (int64_t i = 0; i < count; ++i) {
-            *value++ = normalised_[256 * (i % channels) + pixels[i]];
-        }
-        batch.labels.data<int64_t>()[n] = dataset_->label(index);
+        batch.labels.data<int64_t>()[n] = dataset_->label(batch.indices[n]);
     }
+    leave_out_damaged(fill_images(epoch, batch), batch);
     return batch;
 }
 
-// The image of a sample, augmented if that is asked for. `scratch` is an image, too.
-void Loader::fill_image(int64_t index, const Rng& rng, uint8_t* pixels, uint8_t* scratch) const {
-    const Augmentation& augmentation = options_.augmentation;
-    if (augmentation.crop_padding == 0 && !augmentation.flip) {
-        dataset_->image(index, pixels);
-        return;
+// Threads take the next image; what fails is told by its place in the batch. The threads are the
+// loader's own: those of the kernels are at work on the batch before.
+std::vector<std::exception_ptr> Loader::fill_images(int64_t epoch, Batch& batch) const {
+    const Rng rng = rng_.split("augment").split(static_cast<uint64_t>(epoch));
+    const auto size = static_cast<int64_t>(batch.indices.size());
+    const int64_t count = dataset_->image_shape().numel();
+    std::vector<std::exception_ptr> errors(size);
+    std::atomic<int64_t> next = 0;
+    const auto work = [&] {
+        for (int64_t n; !stopping_ && (n = next++) < size;) {
+            const int64_t index = batch.indices[n];
+            try {
+                fill_image(index, rng.split(static_cast<uint64_t>(index)),
+                           batch.images.data<float>() + n * count);
+            } catch (...) {
+                errors[n] = std::current_exception();
+            }
+        }
+    };
+    std::vector<std::jthread> helpers;
+    for (int i = 1; i < workers_; ++i) helpers.emplace_back(work);
+    work();
+    helpers.clear();
+    return errors;
+}
+
+// The image of a sample, augmented if that is asked for.
+void Loader::fill_image(int64_t index, const Rng& rng, float* values) const {
+    const Shape& shape = dataset_->image_shape();
+    std::vector<uint8_t> pixels(shape.numel());
+    if (options_.augmentation.active()) {
+        dataset_->augmented(index, options_.augmentation, rng, pixels.data());
+    } else {
+        dataset_->image(index, pixels.data());
     }
-    dataset_->image(index, scratch);
-    augment(augmentation, rng, dataset_->image_shape(), scratch, pixels);
+    const uint8_t* from = pixels.data();
+    for (int64_t i = 0; i < shape[0] * shape[1]; ++i) {
+        for (int64_t c = 0; c < shape[2]; ++c) *values++ = normalised_[256 * c + *from++];
+    }
+}
+
+// Throws the first error, or moves the rows of sound images together.
+void Loader::leave_out_damaged(const std::vector<std::exception_ptr>& errors, Batch& batch) const {
+    const Batch all = batch;
+    std::vector<int64_t> sound;
+    for (size_t n = 0; n < errors.size(); ++n) {
+        try {
+            if (errors[n]) std::rethrow_exception(errors[n]);
+            sound.push_back(static_cast<int64_t>(n));
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::data || !dataset_->facts().skip_damaged) throw;
+            dataset_->note_damage(all.indices[n], error.what());
+        }
+    }
+    if (sound.size() == errors.size()) return;
+    check_kind(!sound.empty(), ErrorKind::data, dataset_->facts().name, ": none of the ",
+               errors.size(), " images of a batch can be read; look at --data-path");
+    std::vector<int64_t> extents = all.images.shape().extents();
+    extents[0] = static_cast<int64_t>(sound.size());
+    batch.images = Tensor::empty(Shape(extents));
+    batch.labels = Tensor::empty({extents[0]}, DType::I64);
+    const int64_t count = dataset_->image_shape().numel();
+    for (size_t n = 0; n < sound.size(); ++n) {
+        batch.indices[n] = all.indices[sound[n]];
+        batch.labels.data<int64_t>()[n] = all.labels.data<int64_t>()[sound[n]];
+        std::copy_n(all.images.data<float>() + sound[n] * count, count,
+                    batch.images.data<float>() + static_cast<int64_t>(n) * count);
+    }
+    batch.indices.resize(sound.size());
 }
 
 }  // namespace gradus

@@ -1,14 +1,16 @@
-// loader -- batches of a data set, prepared ahead by one background thread.
+// loader -- batches of a data set, prepared ahead in the background: by one thread, or for
+// photographs by as many as kernels have.
 //
 //     Loader loader(data.train, {.batch_size = 128, .shuffle = true, .drop_last = true}, rng);
 //     loader.start(epoch);
 //     while (std::optional<Batch> batch = loader.next()) step(*batch);
 //
 // The order of an epoch is a permutation keyed by (rng, epoch), augmentation is keyed by (rng,
-// epoch, sample): the same batches for any prefetch depth, and when an epoch is begun in its
-// middle.
+// epoch, sample): the same batches for any prefetch depth and number of threads, and when an epoch
+// is begun in its middle. Memory: `prefetch` batches and one in the making, whatever the data set.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -26,7 +28,8 @@
 namespace gradus {
 
 struct Batch {
-    Tensor images;                 // [N, H, W, C] F32, normalised (see dataset.h)
+    Tensor images;                 // [N, H, W, C] F32, normalised (see dataset.h); N is less than
+                                   // batch_size at the end, and where damaged images are left out
     Tensor labels;                 // [N] I64
     std::vector<int64_t> indices;  // of the samples in the data set
     int64_t number = 0;            // of this batch in its epoch
@@ -61,20 +64,23 @@ class Loader {
     void stop();
     void work(int64_t epoch, int64_t first_batch);
     Batch make_batch(int64_t epoch, int64_t number, const std::vector<int64_t>& order) const;
-    void fill_image(int64_t index, const Rng& rng, uint8_t* pixels, uint8_t* scratch) const;
+    std::vector<std::exception_ptr> fill_images(int64_t epoch, Batch& batch) const;
+    void fill_image(int64_t index, const Rng& rng, float* values) const;
+    void leave_out_damaged(const std::vector<std::exception_ptr>& errors, Batch& batch) const;
 
     DatasetPtr dataset_;
     LoaderOptions options_;
     Rng rng_;
     std::vector<float> normalised_;  // [C, 256]: the float view of each byte
+    int workers_;                    // threads that make a batch
 
     std::thread worker_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Batch> ready_;   // guarded by mutex_, as the rest
-    bool finished_ = true;      // the worker will add no more
-    bool stopping_ = false;     // the worker shall return
-    std::exception_ptr error_;  // what ended the worker
+    std::deque<Batch> ready_;             // guarded by mutex_, as the rest
+    bool finished_ = true;                // the worker will add no more
+    std::exception_ptr error_;            // what ended the worker
+    std::atomic<bool> stopping_ = false;  // the workers shall return
 };
 
 }  // namespace gradus

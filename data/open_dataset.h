@@ -12,8 +12,11 @@ namespace gradus {
 struct DatasetOptions {
     std::string name = "auto";  // a row of datasets()
     std::string path;           // folder of the files; empty: where the system keeps them
-    int64_t image_size = 0;     // height and width; 0: as the data set has them
+    int64_t image_size = 0;     // height and width; 0: as the data set has them, photographs 224
     Interpolation interpolation = Interpolation::bilinear;  // of images that change their size
+    double crop_pct = 0.875;                                // of photographs (image_folder.h)
+    std::string normalize = "auto";  // a row of normalisations(), or auto: the data set's own
+    bool skip_damaged = false;       // photographs that cannot be read, else they are errors
     std::string system_path =
         "/usr/share/datasets/fashion-mnist";  // Debian's dataset-fashion-mnist
 };
@@ -30,6 +33,14 @@ struct DatasetRow {
     DataSplits (*open)(const DatasetOptions& options);
 };
 const std::vector<DatasetRow>& datasets();
+
+// (p / 255 - mean) / deviation, one of each per channel, or one for all.
+struct Normalisation {
+    const char* name;
+    const char* description;
+    std::vector<float> mean, deviation;
+};
+const std::vector<Normalisation>& normalisations();
 
 // auto: the files in `path`, else the system's Fashion-MNIST, else the synthetic images.
 // Errors: usage for a wrong name or size; data for missing, truncated or corrupt files.

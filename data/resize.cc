@@ -119,14 +119,15 @@ void resize_column(const uint8_t* from, int64_t count, const int32_t* weights, i
     }
 }
 
-class Resized : public Dataset {
+class View : public Dataset {
   public:
-    Resized(DatasetPtr dataset, DatasetFacts facts, Interpolation interpolation)
+    View(DatasetPtr dataset, DatasetFacts facts, Interpolation interpolation)
         : Dataset(std::move(facts)), dataset_(std::move(dataset)), interpolation_(interpolation) {}
 
     int64_t label(int64_t index) const override { return dataset_->label(index); }
     void image(int64_t index, uint8_t* pixels) const override {
         const Shape& shape = dataset_->image_shape();
+        if (shape == image_shape()) return dataset_->image(index, pixels);
         std::vector<uint8_t> original(shape.numel());
         dataset_->image(index, original.data());
         const ImageView view{original.data(), shape[0], shape[1], shape[2], shape[1] * shape[2]};
@@ -164,13 +165,8 @@ void resize(const ImageView& from, Interpolation interpolation, int64_t height, 
     resize(from, whole, interpolation, height, width, to);
 }
 
-DatasetPtr resize_images(DatasetPtr dataset, int64_t size, Interpolation interpolation) {
-    check_kind(size >= 8 && size <= 1024, ErrorKind::usage, "--image-size ", size,
-               " is out of range; choose 8 to 1024");
-    DatasetFacts facts = dataset->facts();
-    if (facts.image_shape[0] == size && facts.image_shape[1] == size) return dataset;
-    facts.image_shape = {size, size, facts.image_shape[2]};
-    return std::make_shared<Resized>(std::move(dataset), std::move(facts), interpolation);
+DatasetPtr with_facts(DatasetPtr dataset, DatasetFacts facts, Interpolation interpolation) {
+    return std::make_shared<View>(std::move(dataset), std::move(facts), interpolation);
 }
 
 }  // namespace gradus

@@ -38,7 +38,7 @@ void resize(const ImageView& from, const Box& box, Interpolation interpolation, 
 void resize(const ImageView& from, Interpolation interpolation, int64_t height, int64_t width,
             uint8_t* to);
 
-// Every image at size x size; the data set itself if it has that size already.
-DatasetPtr resize_images(DatasetPtr dataset, int64_t size, Interpolation interpolation);
+// The same images with other facts: another normalisation, or resized to another height and width.
+DatasetPtr with_facts(DatasetPtr dataset, DatasetFacts facts, Interpolation interpolation);
 
 }  // namespace gradus

@@ -51,10 +51,18 @@ void check_names(const Options& o) {
 }
 
 DataSplits open_data(const Options& o) {
+    // What the authors of the EfficientNet-Lite models trained them on.
+    const bool lite = o.model.starts_with("efficientnet_lite");
     DatasetOptions options;
     options.name = o.dataset;
     options.path = o.data_path;
     options.image_size = o.image_size;
+    const bool bicubic = o.interpolation == "bicubic" || (o.interpolation == "auto" && lite);
+    options.interpolation = bicubic ? Interpolation::bicubic : Interpolation::bilinear;
+    options.crop_pct = o.crop_pct;
+    options.normalize = o.normalize;
+    if (o.normalize == "auto" && lite && o.dataset == "imagefolder") options.normalize = "tf";
+    options.skip_damaged = o.on_bad_image == "skip";
     return open_dataset(options);
 }
 
@@ -65,6 +73,9 @@ LoaderOptions training_loader(const Options& o, const Dataset& data) {
     options.drop_last = true;
     options.augmentation.crop_padding = o.crop_padding;
     options.augmentation.flip = o.flip && data.facts().may_flip;
+    options.augmentation.resized_crop = data.facts().photographs;
+    options.augmentation.jitter = {static_cast<float>(o.brightness), static_cast<float>(o.contrast),
+                                   static_cast<float>(o.saturation), static_cast<float>(o.hue)};
     return options;
 }
 

@@ -13,6 +13,7 @@
 #include "quant/prepare.h"
 #include "run/console_table.h"
 #include "run/fake_quantize_benchmark.h"
+#include "run/loader_benchmark.h"
 #include "run/resources.h"
 #include "run/trainer.h"
 #include "tensor/parallel.h"
@@ -78,6 +79,7 @@ int run_benchmark(const BenchOptions& o) {
         return 0;
     }
     if (o.fake_quantize) return benchmark_fake_quantize(o);
+    if (!o.loader.empty()) return benchmark_loader(o);
     set_thread_count(o.threads > 0 ? o.threads
                                    : static_cast<int>(std::thread::hardware_concurrency()));
     const Batch batch = synthetic_batch(o);

@@ -75,6 +75,8 @@ void Deployment::measure() {
     loader.start(0);
     for (int64_t left = images_wanted(); left > 0;) {
         const auto batch = loader.next();
+        report_damage(*run_.data.test, progress_);
+        if (!batch) break;  // damaged images are left out
         const int64_t size = std::min(left, batch->labels.numel());
         const Tensor images = samples(batch->images, 0, size);
         const Tensor labels = samples(batch->labels, 0, size);

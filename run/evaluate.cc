@@ -39,11 +39,18 @@ int64_t count_correct(const Tensor& logits, const Tensor& labels) {
     return correct;
 }
 
+void report_damage(const Dataset& data, Progress& progress) {
+    for (const std::string& what : data.new_damage()) {
+        progress.warn("warning: " + what + "; it is left out");
+    }
+}
+
 Accuracy evaluate(const Graph& graph, Loader& loader, Progress& progress, const char* what) {
     Accuracy accuracy;
     loader.start(0);
     while (const auto batch = loader.next()) {
         stop_if_interrupted();
+        report_damage(loader.dataset(), progress);
         add_batch(accuracy, execute(graph, batch->images, RunMode{}).output.data(), batch->labels);
         progress.count(what, accuracy.images, loader.dataset().size());
     }
@@ -57,6 +64,7 @@ IntegerEvaluation evaluate_integers(const QuantizedModel& model, const Program& 
     loader.start(0);
     while (const auto batch = loader.next()) {
         stop_if_interrupted();
+        report_damage(loader.dataset(), progress);
         const BatchOutcome outcome = result.comparison.add(batch->images, IntegerKernel::fastest);
         add_batch(result.simulated, outcome.simulated_logits, batch->labels);
         add_batch(result.integer, outcome.integer_logits, batch->labels);

@@ -20,6 +20,9 @@ struct Accuracy {
 };
 
 // Runs `graph` in evaluation mode over all of `loader`.
+// A warning for each image that newly could not be read and was left out.
+void report_damage(const Dataset& data, Progress& progress);
+
 Accuracy evaluate(const Graph& graph, Loader& loader, Progress& progress, const char* what);
 
 // Both executions over the whole data set.

@@ -273,6 +273,7 @@ void Experiment::calibrate_quantizers() {
     std::optional<Graph> reference;  // what is changed below is shared with the float network
     if (improves_quantized(options_)) reference = detached_copy(float_graph_);
     calibrate(*model_, calibration_batches(options_, data_.train));
+    report_damage(*data_.train, progress_);
     progress_.line(join("calibrated ", model_->quantizers.size(), " quantizers on ",
                         calibration_image_count(options_, *data_.train), " images"));
     for (const auto& quantizer : model_->quantizers) {
@@ -404,6 +405,12 @@ void Experiment::finish() {
     final_facts_.float_weight_bytes = float_graph_.trainable_count() * 4;
     folder_.write_run_json(options_, facts_);
     folder_.write_result(result_);
+    for (const auto& [name, split] : {std::pair{"train", data_.train}, {"test", data_.test}}) {
+        report_damage(*split, progress_);
+        if (split->damaged_count() == 0) continue;
+        progress_.warn(join("warning: ", split->damaged_count(), " of the ", split->size(), ' ',
+                            name, " images could not be read and were left out"));
+    }
     progress_.clear();
     std::ostream& out = options_.json ? std::cerr : std::cout;
     print_final_table(out, result_, final_facts_, stream_is_utf8(options_.json ? 2 : 1));

@@ -1,4 +1,5 @@
 // The flags of the programs, one row each.
+#include "data/open_dataset.h"
 #include "quant/calibration.h"
 #include "run/options.h"
 
@@ -104,12 +105,28 @@ void add_data_flags(FlagTable& table, Options& o) {
         .shown_as("DIR")
         .used_for(FlagUse::machine)
         .on_first_page();
+    table
+        .add("--interpolation", &o.interpolation, "of resized images; auto: as the model's authors")
+        .one_of({"auto", "bilinear", "bicubic"});
+    table.add("--crop-pct", &o.crop_pct, "central part of a resized test photograph")
+        .range(0.01, 1);
+    std::vector<std::string> names{"auto"};
+    for (const Normalisation& row : normalisations()) names.push_back(row.name);
+    table.add("--normalize", &o.normalize, "of pixels; auto: the data set's or the model's own")
+        .one_of(names);
+    table.add("--on-bad-image", &o.on_bad_image, "photographs that cannot be read")
+        .one_of({"stop", "skip"});
 }
 
 void add_augmentation_flags(FlagTable& table, Options& o) {
     table.add("--hflip", &o.flip, "mirror at random where the data allow it (--no-hflip)");
     table.add("--crop-padding", &o.crop_padding, "pixels around an image before a random crop")
         .range(0, 64);
+    table.add("--brightness", &o.brightness, "largest random change, of training images")
+        .range(0, 1);
+    table.add("--contrast", &o.contrast, "likewise").range(0, 1);
+    table.add("--saturation", &o.saturation, "likewise").range(0, 1);
+    table.add("--hue", &o.hue, "likewise, of a full turn").range(0, 0.5);
 }
 
 void add_training_flags(FlagTable& table, Options& o) {
@@ -210,6 +227,9 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
     };
     add("--step", &o.step, "time whole training steps");
     add("--fake-quantize", &o.fake_quantize, "time the quantizers' kernels beside memcpy");
+    add("--loader", &o.loader,
+        "time decoding, cropping and normalising the photographs in a folder")
+        .shown_as("DIR");
     add("--model", &o.model, "network");
     add("--stem", &o.stem, "first layers").one_of(kStems);
     add("--width-mult", &o.width_mult, "times the channels, where the model scales them")

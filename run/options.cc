@@ -210,9 +210,10 @@ const char* const kTrainUsage =
     "Trains a network, quantizes it, and runs it in integers.\n"
     "usage: ./train --model resnet18 --algo lsq [flags]\n";
 const char* const kBenchUsage =
-    "Measures a training step on synthetic images, or fake quantization beside memcpy.\n"
+    "Measures a training step, fake quantization beside memcpy, or the loading of photographs.\n"
     "usage: ./bench --step [flags]\n"
-    "       ./bench --fake-quantize [flags]\n";
+    "       ./bench --fake-quantize [flags]\n"
+    "       ./bench --loader DIR [flags]      DIR: train/<class>/*.jpg, val/<class>/*.jpg\n";
 const char* const kDeployUsage =
     "Runs what ./train left in integers on the test set and shows every layer's numbers.\n"
     "usage: ./deploy RUN [flags]          RUN: a run folder, or runs/latest\n"
@@ -311,10 +312,11 @@ BenchOptions parse_bench(int argc, const char* const* argv) {
         options.answer = help_text(kBenchUsage, bench_flags(defaults), false);
     }
     if (!options.answer.empty()) return options;
-    check_kind(options.step || options.fake_quantize, ErrorKind::usage,
-               "nothing to measure; add --step or --fake-quantize (see --help)");
-    check_kind(!options.step || !options.fake_quantize, ErrorKind::usage,
-               "--step and --fake-quantize are two measurements; drop one");
+    const int asked = options.step + options.fake_quantize + !options.loader.empty();
+    check_kind(asked >= 1, ErrorKind::usage,
+               "nothing to measure; add --step, --fake-quantize or --loader DIR (see --help)");
+    check_kind(asked == 1, ErrorKind::usage,
+               "--step, --fake-quantize and --loader are measurements of their own; drop one");
     if (options.fake_quantize && !given.contains("threads")) options.threads = 1;
     return options;
 }

@@ -51,9 +51,14 @@ struct Options {
     // data
     std::string dataset = "auto";
     std::string data_path;
+    std::string interpolation = "auto";  // bilinear, bicubic; auto: as the model's family
+    double crop_pct = 0.875;             // of the test images' shorter side
+    std::string normalize = "auto";      // auto: the data set's, or the model's on photographs
+    std::string on_bad_image = "stop";   // or skip
 
     bool flip = true;      // mirror training images where the data set allows it
     int crop_padding = 0;  // pixels around a training image before a random crop
+    double brightness = 0, contrast = 0, saturation = 0, hue = 0;  // largest random changes
 
     // training
     int epochs = 2;        // quantized
@@ -103,6 +108,7 @@ struct Options {
 struct BenchOptions {
     bool step = false;
     bool fake_quantize = false;
+    std::string loader;  // folder of photographs whose loading is timed
     std::string model = "resnet18";
     std::string stem = "small";
     double width_mult = 1.0;

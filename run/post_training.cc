@@ -5,6 +5,7 @@
 #include "quant/ptq/correct_bias.h"
 #include "quant/ptq/equalize.h"
 #include "quant/ptq/reconstruct.h"
+#include "quant/ptq/subgraph.h"
 #include "run/assemble.h"
 #include "run/console_table.h"
 #include "run/signals.h"
@@ -34,7 +35,8 @@ Tensor learning_images(Options options, const DatasetPtr& train) {
         std::copy_n(batch.data<float>(), batch.numel(), all.data<float>() + filled);
         filled += batch.numel();
     }
-    return all;
+    if (!all.defined() || filled == all.numel()) return all;
+    return samples(all, 0, filled / (all.numel() / all.shape()[0]));  // damaged ones are left out
 }
 
 void reconstruct_units(const Options& o, QuantizedModel& model, const Graph& reference,

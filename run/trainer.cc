@@ -7,6 +7,7 @@
 #include "autograd/ops.h"
 #include "nn/executor.h"
 #include "run/console_table.h"
+#include "run/evaluate.h"
 #include "run/resources.h"
 #include "run/signals.h"
 #include "tensor/check.h"
@@ -71,6 +72,7 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
         while (position_.phase_step < total) {
             const auto batch = loader_.next();
             if (!batch) break;
+            report_damage(loader_.dataset(), progress_);
             lr = schedule.at(position_.phase_step + 1);
             step(*batch, settings, lr);
             step_seconds_.push_back(watch.seconds());
