@@ -113,7 +113,7 @@ PROGRAMS := $(patsubst %.cc,%,$(wildcard *.cc))
 CLANG        ?= clang++
 FUZZ_SECONDS ?= 15
 FUZZERS      := $(patsubst tests/fuzz/%.cc,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.cc))
-FUZZ_SOURCES := $(filter-out $(DOORS) tensor/affine.cc,$(wildcard tensor/*.cc) data/idx.cc $(wildcard data/gzip*.cc) \
+FUZZ_SOURCES := $(filter-out $(DOORS) tensor/affine.cc,$(wildcard tensor/*.cc) $(wildcard data/*.cc) \
     io/atomic_file.cc io/input_file.cc io/npy.cc io/safetensors.cc io/sha256.cc)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.cc=build/fuzz/objects/%.o)
 
@@ -187,7 +187,7 @@ build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	@echo "link    $@"
 	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) -pthread
 
-$(BUILD)/data/stb_image.o: CPPFLAGS += -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG \
+$(BUILD)/data/stb_image.o build/fuzz/objects/data/stb_image.o: CPPFLAGS += -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG \
     -DSTBI_NO_STDIO -DSTBI_NO_LINEAR -DSTBI_NO_HDR -DSTBI_MAX_DIMENSIONS=65535
 
 # The facts of the build go into one object, so that a commit rebuilds only that one.

@@ -50,22 +50,29 @@ class MemoryFile {
     std::string path_;
 };
 
-// Runs read(path) on the bytes; no allocation above four times their number, or `extra`.
+// Runs read() on an input of so many bytes; no allocation above four times their number, or `extra`.
 template <class Read>
-int run(const uint8_t* bytes, size_t size, const Read& read, size_t extra = 0) {
+int run_on_bytes(size_t size, const Read& read, size_t extra = 0) {
     static const int installed =
         __sanitizer_install_malloc_and_free_hooks(guard_allocation, [](const volatile void*) {});
     if (installed == 0) std::abort();
-    const MemoryFile file(bytes, size);
     allocation_limit = std::max({4 * size, extra, kSmallAllocation});
     try {
-        read(file.path());
+        read();
     } catch (const Error& error) {
         allocation_limit = SIZE_MAX;
         if (error.kind() != ErrorKind::data) throw;
     }
     allocation_limit = SIZE_MAX;
     return 0;
+}
+
+// Runs read(path) on a file of these bytes.
+template <class Read>
+int run(const uint8_t* bytes, size_t size, const Read& read, size_t extra = 0) {
+    const MemoryFile file(bytes, size);
+    return run_on_bytes(
+        size, [&] { read(file.path()); }, extra);
 }
 
 }  // namespace gradus::fuzz

@@ -51,6 +51,13 @@ def main():
         save("npy", dtype.strip("<|"), npy(text, bytes(6 * width)))
     save("npy", "vast", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999,), }", b""))
     save("npy", "scalar", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (), }", bytes(4)))
+    record = bytes(range(256)) * 12
+    save("cifar", "ten", b"\0\1" + b"\3" + record)
+    save("cifar", "hundred", b"\1\1" + b"\3\4" + record)
+    save("cifar", "class", b"\0\1" + b"\12" + record)
+    save("image_list", "two", b"a/b.jpg 0\nc d.png 7\n")
+    save("image_list", "up", b"../secret.jpg 0\n")
+    save("image_list", "label", b"a.jpg 99999999999999999999\n")
 
 
 if __name__ == "__main__":
