@@ -27,21 +27,6 @@ bool starts_with(Bytes bytes, std::initializer_list<uint8_t> magic) {
     return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
-// Where the last of these two bytes is; -1 if there is none.
-int64_t last_marker(Bytes bytes, uint8_t code) {
-    for (int64_t i = static_cast<int64_t>(bytes.size()) - 2; i >= 0; --i) {
-        if (bytes[i] == 0xff && bytes[i + 1] == code) return i;
-    }
-    return -1;
-}
-
-// stb paints what is missing of a JPEG file grey. Within a scan FF is followed by 00 or a restart
-// marker, so an end marker behind the last start of a scan is the end of the image.
-bool has_end(Bytes bytes) {
-    const int64_t scan = last_marker(bytes, 0xda);
-    return scan >= 0 && last_marker(bytes, 0xd9) > scan;
-}
-
 std::array<uint32_t, 256> crc_table() {
     std::array<uint32_t, 256> table;
     for (uint32_t n = 0; n < 256; ++n) {
@@ -105,9 +90,9 @@ Image decode_image(const std::string& path, Bytes bytes) {
             "declares ", width, " x ", height, " pixels, which is out of range");
     require(pixels <= (jpeg ? kMaxJpegRatio : kMaxPngRatio) * size, "declares ", width, " x ",
             height, " pixels, more than its ", size, " bytes can hold");
-    require(jpeg ? has_end(bytes) : has_sound_chunks(bytes), "is truncated or corrupt");
+    require(jpeg || has_sound_chunks(bytes), "is truncated or corrupt");
     Image image = jpeg ? decode_jpeg(bytes, height, width) : decode_png(bytes);
-    require(image.pixels != nullptr, "cannot be decoded; it is corrupt");
+    require(image.pixels != nullptr, "is truncated or corrupt");
     return image;
 }
 

@@ -63,11 +63,13 @@ std::string epoch_bits(const TemporaryFolder& folder, int threads, uint64_t seed
     const int before = thread_count();
     set_thread_count(threads);
     LoaderOptions training;
-    training.batch_size = 5;
+    training.batch_size = 9;
     training.shuffle = true;
     training.augmentation = {
         .flip = true, .jitter = {0.4f, 0.4f, 0.4f, 0.1f}, .resized_crop = true};
-    Loader loader(open_dataset(options(folder)).train, training, Rng(seed));
+    DatasetOptions large = options(folder);
+    large.image_size = 256;  // long enough in the making for several threads to take part
+    Loader loader(open_dataset(large).train, training, Rng(seed));
     loader.start(0);
     Sha256 hash;
     while (const auto batch = loader.next()) {

@@ -61,9 +61,9 @@ BOOST_AUTO_TEST_CASE(jpeg_pixels_are_within_rounding) {
 }
 
 BOOST_AUTO_TEST_CASE(every_truncated_file_is_refused) {
-    for (const char* name : {"restart.jpg", "progressive.jpg", "bits.png"}) {
+    for (const char* name : {"restart.jpg", "progressive.jpg", "baseline_420.jpg", "bits.png"}) {
         const std::vector<uint8_t> bytes = file_bytes(name);
-        for (size_t length = 0; length < bytes.size() - 1; length += 7) {
+        for (size_t length = 0; length < bytes.size(); ++length) {
             refuses({bytes.begin(), bytes.begin() + static_cast<int64_t>(length)}, "image: ");
         }
     }

@@ -50,6 +50,12 @@ BOOST_AUTO_TEST_CASE(adjustments_are_torchvision_s) {
     compare("hue", adjust_hue, {-0.5f, -0.21f, 0.0f, 0.1f, 0.433f});
 }
 
+BOOST_AUTO_TEST_CASE(the_mean_grey_is_rounded_half_up) {
+    std::vector<uint8_t> image{0, 0, 0, 1, 1, 1};
+    adjust_contrast(0.0f, image.data(), 2);
+    BOOST_TEST(image == std::vector<uint8_t>(6, 1));
+}
+
 BOOST_AUTO_TEST_CASE(each_setting_changes_the_image_and_none_does_not) {
     const std::string original = jittered({}, 1);
     std::set<std::string> seen;
