@@ -78,6 +78,18 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_of_a_png_is_seen) {
     }
 }
 
+// The decoder would write beyond its arrays.
+BOOST_AUTO_TEST_CASE(a_huffman_table_of_more_than_256_codes_is_refused) {
+    const std::vector<uint8_t> bytes = file_bytes("restart.jpg");
+    const uint8_t table[] = {0xff, 0xc4};
+    const auto found = std::search(bytes.begin(), bytes.end(), std::begin(table), std::end(table));
+    BOOST_REQUIRE((found != bytes.end()));
+    std::vector<uint8_t> damaged = bytes;
+    const auto counts = damaged.begin() + (found - bytes.begin()) + 5;
+    std::fill_n(counts + 14, 2, uint8_t{200});
+    refuses(damaged, "truncated or corrupt");
+}
+
 BOOST_AUTO_TEST_CASE(foreign_and_oversized_files_are_refused) {
     refuses({}, "neither JPEG nor PNG");
     refuses({'G', 'I', 'F', '8', '9', 'a'}, "neither JPEG nor PNG");
