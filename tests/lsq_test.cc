@@ -257,4 +257,18 @@ BOOST_AUTO_TEST_CASE(cuda_gives_the_codes_and_gradients_of_the_cpu) {
     for (int i = 0; i < 6; ++i) BOOST_TEST(std::fabs(sums[i] - gpu_sums[i]) < 0.02);
 }
 
+// Channels that training left at zero do not get a scale on which their bias leaves int32.
+BOOST_AUTO_TEST_CASE(dead_channels_start_near_the_scale_of_the_others) {
+    const QuantFormat format{.bits = 8, .channel_axis = 0};
+    const Tensor weights = Tensor::from<float>({1.0f, -0.5f, 0.0f, 3e-9f, 1e-3f, 0.0f}, {3, 2});
+    for (const char* calibration : {"own", "minmax", "mse"}) {
+        Quantizer q = make(format, {3, 2});
+        q.calibration = calibration_of(calibration);
+        observe(q, weights);
+        const float* scale = q.values_of("scale");
+        BOOST_TEST(scale[1] == scale[0] * 0x1p-16f);
+        BOOST_TEST(scale[2] < scale[0] * 0x1p-8f);
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
