@@ -15,6 +15,7 @@
 #include "run/deploy_report.h"
 #include "run/evaluate.h"
 #include "run/export.h"
+#include "run/logits_files.h"
 #include "run/open_run.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
@@ -45,6 +46,7 @@ class Deployment {
     Program program_;
     Measurement measured_;
     std::optional<Gap> gap_;
+    std::optional<LogitsFiles> logits_;
     Progress progress_;
     Accuracy simulated_, integer_, floats_;  // floats: of the gap's free run
     double integer_seconds_ = 0;
@@ -57,6 +59,7 @@ Deployment::Deployment(const DeployOptions& options)
       measured_(run_.model, program_, run_.network),
       progress_(std::cerr, progress_settings(false, false, 1 << 30)) {
     if (options.gap) gap_.emplace(run_.model, program_);
+    if (!options.logits.empty()) logits_.emplace(options.logits);
 }
 
 int64_t Deployment::images_wanted() const {
@@ -82,12 +85,14 @@ void Deployment::measure() {
         const Tensor labels = samples(batch->labels, 0, size);
         const BatchOutcome outcome = measured_.add(images, IntegerKernel::fastest);
         if (gap_) count(floats_, gap_->add(images, IntegerKernel::fastest), labels);
+        if (logits_) logits_->add(labels, measured_.float_logits(), outcome);
         count(simulated_, outcome.simulated_logits, labels);
         count(integer_, outcome.integer_logits, labels);
         left -= size;
         progress_.count("integers", integer_.images, images_wanted());
     }
     progress_.clear();
+    if (logits_) logits_->save();
 }
 
 void Deployment::write_golden() {

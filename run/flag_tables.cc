@@ -262,6 +262,8 @@ std::vector<Flag> deploy_flags(DeployOptions& o) {
     add("--gap", &o.gap, "how far the textbook float simulation (qdq) is from the integers");
     add("--golden", &o.golden, "write inputs, weights, accumulators and outputs of every layer")
         .shown_as("DIR");
+    add("--logits", &o.logits, "write labels and logits of every image as .npy files")
+        .shown_as("DIR");
     add("--verify", &o.verify, "replay such a bundle from its files alone; takes no RUN")
         .shown_as("DIR");
     add("--onnx", &o.onnx, "write the network as an ONNX file").shown_as("FILE");

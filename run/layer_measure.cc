@@ -114,6 +114,7 @@ BatchOutcome Measurement::add(const Tensor& images, IntegerKernel kernel) {
     execute(network_, images, RunMode{}, [&](const Node& node, const Variable& value) {
         const auto wanted = floats_.find(node.name);
         if (wanted != floats_.end()) wanted->second = value.data();
+        if (node.name == network_.node(network_.output()).name) float_logits_ = value.data();
     });
     const Watch watch{[&](const Instruction& i, const Tensor& sums) { see_accumulators(i, sums); },
                       [&](const Instruction& i, const std::vector<Tensor>& inputs,

@@ -44,6 +44,8 @@ class Measurement {
     BatchOutcome add(const Tensor& images, IntegerKernel kernel);
 
     const std::vector<LayerMeasure>& layers() const { return layers_; }  // in program order
+    // Of the float network, on the images added last.
+    const Tensor& float_logits() const { return float_logits_; }
     const Comparison& comparison() const { return comparison_; }
     // Codes that differ from the simulation; nothing where no quantizer stands.
     std::optional<LayerComparison> compared(const LayerMeasure& layer) const;
@@ -64,8 +66,9 @@ class Measurement {
     const Graph& network_;
     Comparison comparison_;
     std::vector<LayerMeasure> layers_;
-    std::vector<size_t> writer_;            // of each register, the layer
-    Tensor sums_;                           // of the instruction in hand
+    std::vector<size_t> writer_;  // of each register, the layer
+    Tensor sums_;                 // of the instruction in hand
+    Tensor float_logits_;
     std::map<std::string, Tensor> floats_;  // of the batch in hand, by float node
 };
 

@@ -351,6 +351,8 @@ DeployOptions parse_deploy(int argc, const char* const* argv) {
                "--verify replays a bundle from its files alone; drop ", options.run);
     check_kind(options.golden.empty() || options.verify.empty(), ErrorKind::usage,
                "--golden writes a bundle and --verify replays one; drop one of them");
+    check_kind(options.logits.empty() || options.verify.empty(), ErrorKind::usage,
+               "--logits writes those of a run and --verify replays a bundle; drop one of them");
     check_kind(!options.gap || options.verify.empty(), ErrorKind::usage,
                "--gap measures a run and --verify replays a bundle; drop one of them");
     check_exports(options);

@@ -136,6 +136,7 @@ struct DeployOptions {
     int64_t images = -1;          // below 0: all, or 4 for a golden bundle
     bool gap = false;             // measure the float simulation too
     std::string golden;           // write a bundle here
+    std::string logits;           // write the logits of every image here
     std::string verify;           // replay the bundle here, instead of a run
     std::string onnx;             // write an ONNX file here,
     std::string target;           // for this runtime; empty: onnxruntime

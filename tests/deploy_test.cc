@@ -2,9 +2,11 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "io/npy.h"
 #include "io/program_file.h"
 #include "io/safetensors.h"
 #include "run/result.h"
+#include "tests/compare.h"
 #include "tests/golden_bundle.h"
 #include "tests/train_process.h"
 
@@ -104,6 +106,29 @@ BOOST_AUTO_TEST_CASE(a_run_is_what_it_was_when_it_ended) {
         }
         BOOST_TEST(codes == *result.codes_compared);
     }
+}
+
+BOOST_AUTO_TEST_CASE(logits_of_every_image_are_written) {
+    const TemporaryFolder folder;
+    const std::string run = run_on("tflite"), logits = folder.path("made/logits");
+    const ProcessOutcome end = run_deploy({run, "--json", "--logits", logits});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    const Tensor labels = load_npy(logits + "/labels.npy"),
+                 integers = load_npy(logits + "/integers.npy"),
+                 floats = load_npy(logits + "/float.npy");
+    BOOST_TEST((labels.shape() == Shape{30}));
+    BOOST_TEST((integers.shape() == Shape{30, 10}));
+    BOOST_TEST((floats.shape() == integers.shape()));
+    BOOST_TEST(same_bits(integers, load_npy(logits + "/simulation.npy")));
+    BOOST_TEST(!same_bits(integers, floats));
+    int64_t right = 0;
+    for (int64_t i = 0; i < 30; ++i) {
+        const float* row = integers.data<float>() + 10 * i;
+        right += std::max_element(row, row + 10) - row == labels.data<int32_t>()[i];
+    }
+    BOOST_TEST(json::parse(end.out).at("integer_top1").get<double>() == 100.0 * right / 30);
+    BOOST_TEST(fails({run, "--logits", run + "/config.toml"}, 1, "cannot make"));
+    BOOST_TEST(fails({"--verify", run, "--logits", logits}, 2, "drop one of them"));
 }
 
 BOOST_AUTO_TEST_CASE(the_gap_of_the_float_simulation_is_measured) {
