@@ -27,6 +27,36 @@ bool starts_with(Bytes bytes, std::initializer_list<uint8_t> magic) {
     return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
+// Whether the tables of a DHT segment have at most 256 codes each and end where the segment does.
+bool has_sound_tables(Bytes segment) {
+    while (!segment.empty()) {
+        size_t codes = 0;
+        for (size_t i = 1; i <= 16 && i < segment.size(); ++i) codes += segment[i];
+        if (codes > 256 || segment.size() < 17 + codes) return false;
+        segment = segment.subspan(17 + codes);
+    }
+    return true;
+}
+
+// stb writes beyond its arrays for a Huffman table of more than 256 codes, already when it looks for
+// the extents, so the segments are looked at first. A scan's data are no segment: within them FF is followed by 00 or a restart marker.
+bool has_sound_segments(Bytes bytes) {
+    size_t at = 2;
+    for (;;) {
+        while (at < bytes.size() && bytes[at] != 0xff) ++at;
+        while (at < bytes.size() && bytes[at] == 0xff) ++at;
+        if (at >= bytes.size()) return true;
+        const uint8_t code = bytes[at++];
+        if (code == 0xd9) return true;  // the end
+        if (code == 0 || (code >= 0xd0 && code <= 0xd7)) continue;
+        if (bytes.size() - at < 2) return true;
+        const size_t length = size_t{bytes[at]} << 8 | bytes[at + 1];
+        if (length < 2 || length > bytes.size() - at) return false;
+        if (code == 0xc4 && !has_sound_tables(bytes.subspan(at + 2, length - 2))) return false;
+        at += length;
+    }
+}
+
 std::array<uint32_t, 256> crc_table() {
     std::array<uint32_t, 256> table;
     for (uint32_t n = 0; n < 256; ++n) {
@@ -80,6 +110,7 @@ Image decode_image(const std::string& path, Bytes bytes) {
     const bool png = starts_with(bytes, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
     require(jpeg || png, "is neither JPEG nor PNG");
     require(bytes.size() <= kMaxBytes, "has more than ", kMaxBytes >> 20, " MiB");
+    require(png || has_sound_segments(bytes), "is truncated or corrupt");
     int width = 0, height = 0, channels = 0;
     const int size = static_cast<int>(bytes.size());
     require(stbi_info_from_memory(bytes.data(), size, &width, &height, &channels),
