@@ -164,6 +164,10 @@ Tensor ErrorBounds::weighted(const Node& node, const std::vector<Bounded>& input
             return kSlack * (2 * sums * all + at(carried, e));
         });
     }
+    // No float sum saturates: nothing is proven of one that may.
+    if (accumulator_policy(i->attributes) != AccumulatorPolicy::exact) {
+        return Tensor::full(mass.shape(), INFINITY);
+    }
     const Quantizer& q = *weight_quantizer(model_, node.name);
     const Tensor scale = q.algorithm->grid(q).scale;
     const Tensor off = sums_of(x, weight_differences(w, *i, scale));

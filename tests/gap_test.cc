@@ -68,6 +68,14 @@ BOOST_AUTO_TEST_CASE(what_is_proven_is_equal_on_every_row) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(nothing_is_proven_of_sums_that_may_saturate) {
+    Recipe recipe = recipe_of("lsq", "fbgemm", 8);
+    recipe.accumulator = AccumulatorPolicy::acc16;
+    const Measured m(recipe);
+    BOOST_TEST(m.gap.total().forced.different > 0);
+    BOOST_TEST(m.gap.total().proven_different == 0);
+}
+
 BOOST_AUTO_TEST_CASE(float_batch_norm_between_is_bounded_too) {
     Recipe recipe = recipe_of("lsq", "academic", 4);
     recipe.bn_fold = -1;
