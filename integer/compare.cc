@@ -14,13 +14,6 @@ namespace gradus {
 
 namespace {
 
-// Codes of what a quantize node gave: its own, or (qdq) those its float stands for.
-Tensor codes_of(const Node& node, const Variable& value) {
-    if (value.exact()) return value.exact()->terms.at(0).codes;
-    const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
-    return codes_of(q, q.algorithm->grid(q), value.data()).codes;
-}
-
 // Nodes, not quantizers: those that a concat joins share one.
 int64_t quantized_activations(const Graph& graph) {
     return std::count_if(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
@@ -55,6 +48,22 @@ void compare_instruction(const Instruction& program, const Instruction& simulate
 }
 
 }  // namespace
+
+void count_different(const Tensor& integer, const Tensor& simulated, CodeDifference& total) {
+    if (std::memcmp(integer.raw(), simulated.raw(), integer.bytes()) == 0) return;
+    const CodeReader ours(integer), theirs(simulated);
+    for (int64_t e = 0; e < integer.numel(); ++e) {
+        const int32_t difference = std::abs(ours[e] - theirs[e]);
+        total.different += difference != 0;
+        total.largest = std::max(total.largest, difference);
+    }
+}
+
+Tensor simulated_codes(const Node& node, const Variable& value) {
+    if (value.exact()) return value.exact()->terms.at(0).codes;
+    const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
+    return codes_of(q, q.algorithm->grid(q), value.data()).codes;
+}
 
 int64_t first_difference(const Tensor& a, const Tensor& b) {
     if (a.shape() != b.shape() || a.dtype() != b.dtype()) return 0;
@@ -105,7 +114,7 @@ BatchOutcome Comparison::add(const Tensor& images, IntegerKernel kernel, const W
     std::map<std::string, Tensor> simulated;
     const Execution simulation =
         execute(model_.inference, images, RunMode{}, [&](const Node& node, const Variable& value) {
-            if (index_.count(node.name)) simulated[node.name] = codes_of(node, value);
+            if (index_.count(node.name)) simulated[node.name] = simulated_codes(node, value);
         });
     BatchOutcome outcome;
     outcome.simulated_logits = simulation.output.data();
@@ -135,13 +144,7 @@ void Comparison::compare_codes(const Instruction& instruction, const Tensor& int
           ", the simulation ", simulated.dtype(), simulated.shape());
     LayerComparison& layer = layers_[index_.at(instruction.quantizer)];
     layer.codes_compared += integer.numel();
-    if (std::memcmp(integer.raw(), simulated.raw(), integer.bytes()) == 0) return;
-    const CodeReader ours(integer), theirs(simulated);
-    for (int64_t i = 0; i < integer.numel(); ++i) {
-        const int32_t difference = std::abs(ours[i] - theirs[i]);
-        layer.codes_different += difference != 0;
-        layer.largest_difference = std::max(layer.largest_difference, difference);
-    }
+    count_different(integer, simulated, layer.difference);
 }
 
 void Comparison::compare_logits(const BatchOutcome& outcome) {
@@ -166,13 +169,13 @@ int64_t Comparison::codes_compared() const {
 
 int64_t Comparison::codes_different() const {
     int64_t sum = 0;
-    for (const LayerComparison& layer : layers_) sum += layer.codes_different;
+    for (const LayerComparison& layer : layers_) sum += layer.difference.different;
     return sum;
 }
 
 std::string Comparison::first_different() const {
     for (const LayerComparison& layer : layers_) {
-        if (layer.codes_different > 0) return layer.layer;
+        if (layer.difference.different > 0) return layer.layer;
     }
     return "";
 }

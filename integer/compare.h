@@ -5,10 +5,23 @@
 #include <string>
 #include <vector>
 
+#include "autograd/variable.h"
 #include "integer/execute.h"
 #include "quant/prepare.h"
 
 namespace gradus {
+
+// Codes that differ.
+struct CodeDifference {
+    int64_t different = 0;
+    int32_t largest = 0;
+};
+// Adds what differs between two tensors of codes of one shape.
+void count_different(const Tensor& integer, const Tensor& simulated, CodeDifference& total);
+
+// Codes of what a node with a quantizer gave in simulation: its own, or (qdq) those its float stands
+// for.
+Tensor simulated_codes(const Node& node, const Variable& value);
 
 // One quantizer's grid, over all images compared.
 struct LayerComparison {
@@ -16,8 +29,7 @@ struct LayerComparison {
     std::string op;
     std::string quantizer;
     int64_t codes_compared = 0;
-    int64_t codes_different = 0;
-    int32_t largest_difference = 0;
+    CodeDifference difference{};
 };
 
 // What one batch gave on both sides.

@@ -94,11 +94,15 @@ std::vector<double> bias_differences(const Tensor& bias, const Instruction& i, d
     return differences;
 }
 
-// What a layer's own rule adds, in real units; a real output is rounded as a float is.
+// What a layer's own rule adds, in real units; a real output is rounded as a float is. Of a float
+// multiplier that has overflowed or lost bits nothing is known.
 class RuleBound {
   public:
     RuleBound(const Instruction& i, const std::optional<RegisterGrid>& output, int64_t channels)
         : constants_(channels) {
+        for (const char* name : {"scale", "multiplier"}) {
+            if (i.constants.count(name)) multipliers_ = i.constants.at(name);
+        }
         if (!i.attributes.has("rule")) return;
         rule_ = rule_of<RequantizeRule>(i);
         constants_ = load_constants(i, channels);
@@ -106,12 +110,14 @@ class RuleBound {
         y_ = {output->scale, output->zero_point, attribute(i, "qmin"), attribute(i, "qmax")};
     }
     double operator()(int64_t channel, double mass) const {
+        if (multipliers_.defined() && !std::isnormal(at(multipliers_, channel))) return INFINITY;
         return step_ * requantize_error(rule_, constants_[channel], y_, mass / step_);
     }
 
   private:
     RequantizeRule rule_ = RequantizeRule::none;
     std::vector<RequantizeConstants> constants_;
+    Tensor multipliers_;  // f32, one for each channel; undefined for integer rules
     double step_ = 1.0;
     OutputGrid y_{1.0f, 0, 0, 0};
 };

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
-#include "integer/compare.h"
 #include "quant/rule_error.h"
 #include "tensor/affine.h"
 
@@ -27,22 +25,9 @@ double distance_to_tie(double v, const CodeBounds& bounds) {
     return std::fabs(v - std::clamp(round_down(v) + 0.5, bounds.lo + 0.5, bounds.hi - 0.5));
 }
 
-Tensor simulated_codes(const Quantizer& q, const Variable& value) {
-    return codes_of(q, q.algorithm->grid(q), value.data()).codes;
-}
-
 Variable value_of_codes(const Quantizer& q, const Tensor& codes) {
     const Grid grid = q.algorithm->grid(q);
     return Variable(Variable(Exact{{Affine{codes, grid.scale, grid.zero_point}}}).data());
-}
-
-void count_different(const Tensor& integer, const Tensor& simulated, CodeDifference& total) {
-    const CodeReader ours(integer), theirs(simulated);
-    for (int64_t e = 0; e < integer.numel(); ++e) {
-        const int32_t difference = std::abs(ours[e] - theirs[e]);
-        total.different += difference != 0;
-        total.largest = std::max(total.largest, difference);
-    }
 }
 
 }  // namespace
@@ -116,8 +101,7 @@ Tensor Gap::run_free(const Tensor& images) {
         const auto found = places_.find(node.name);
         if (found == places_.end()) return;
         const Place& place = found->second;
-        count_different(place.codes, simulated_codes(quantizer_of(node), value),
-                        layers_[place.layer].free);
+        count_different(place.codes, simulated_codes(node, value), layers_[place.layer].free);
     };
     return execute(model_.inference, images, RunMode{}, count).output.data();
 }
@@ -131,7 +115,7 @@ void Gap::certify(const Node& node, const Place& place, const Variable& value, c
     const Attributes& attributes = place.instruction->attributes;
     const CodeBounds bounds{static_cast<int32_t>(attributes.integer("lo")),
                             static_cast<int32_t>(attributes.integer("hi"))};
-    const Tensor codes = simulated_codes(q, value), reals = x.value.data();
+    const Tensor codes = simulated_codes(node, value), reals = x.value.data();
     const CodeReader integer(place.codes), simulated(codes);
     const int64_t image = codes.numel() / codes.shape()[0];
     LayerGap& layer = layers_[place.layer];

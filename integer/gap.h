@@ -11,16 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "integer/compare.h"
 #include "integer/error_bounds.h"
 #include "integer/execute.h"
 
 namespace gradus {
-
-// Codes that differ on one grid.
-struct CodeDifference {
-    int64_t different = 0;
-    int32_t largest = 0;
-};
 
 // One node that rounds to a grid, over all images.
 struct LayerGap {

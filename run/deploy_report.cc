@@ -71,8 +71,8 @@ Json layer_json(const Measurement& measured, const LayerMeasure& m) {
     json["codes_low"] = m.clamps ? Json(m.at_low) : Json();
     json["codes_high"] = m.clamps ? Json(m.at_high) : Json();
     const auto compared = measured.compared(m);
-    json["codes_different"] = compared ? Json(compared->codes_different) : Json();
-    json["largest_difference"] = compared ? Json(compared->largest_difference) : Json();
+    json["codes_different"] = compared ? Json(compared->difference.different) : Json();
+    json["largest_difference"] = compared ? Json(compared->difference.largest) : Json();
     const std::optional<double> sqnr = m.sqnr();
     json["sqnr_db"] = sqnr && std::isfinite(*sqnr) ? Json(*sqnr) : Json();
     json["float_node"] = m.float_node.empty() ? Json() : Json(m.float_node);
@@ -141,8 +141,8 @@ void print_measures(std::ostream& out, const Measurement& measured, bool utf8) {
         table.row({m.layer, m.op, m.grid ? short_text(m.grid->scale) : "-",
                    m.grid ? std::to_string(m.grid->zero_point) : "-", multiplier_text(m.rule),
                    shift_text(m.rule), range_text(m), bits_text(m), share_text(m.at_low, m),
-                   share_text(m.at_high, m), compared ? count_text(compared->codes_different) : "-",
-                   sqnr_text(m)});
+                   share_text(m.at_high, m),
+                   compared ? count_text(compared->difference.different) : "-", sqnr_text(m)});
     }
     table.print(out, utf8);
     out << "bits: of the largest |accumulator| seen / that the constants allow; floats hold 24, "

@@ -343,8 +343,8 @@ void Experiment::report_layers(const Comparison& comparison) {
                         {},
                         {},
                         layer.codes_compared,
-                        layer.codes_different,
-                        layer.largest_difference});
+                        layer.difference.different,
+                        layer.difference.largest});
     }
     std::ostringstream table;
     print_layer_table(table, rows, stream_is_utf8(2));

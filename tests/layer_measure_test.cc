@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(the_table_has_a_line_for_each_instruction) {
     for (const LayerMeasure& l : measured.layers()) {
         const auto compared = measured.compared(l);
         BOOST_TEST(compared.has_value() == !l.quantizer.empty(), l.layer);
-        if (compared) different += compared->codes_different;
+        if (compared) different += compared->difference.different;
     }
     BOOST_TEST(different == measured.comparison().codes_different());
     BOOST_TEST(float_range_note(measured) == "");  // small sums
