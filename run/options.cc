@@ -330,31 +330,38 @@ void check_exports(const DeployOptions& o) {
     };
     alone(o.target, "--target");
     alone(o.form, "--form");
-    const bool any = !o.onnx.empty() || !o.encodings.empty() || !o.tensorrt_ranges.empty();
-    check_kind(!any || o.verify.empty(), ErrorKind::usage,
-               "--onnx, --encodings and --tensorrt-ranges write what a run trained and --verify ",
-               "replays a bundle; drop one of them");
+    std::set<std::string> paths;
+    for (const std::string& path : {o.onnx, o.encodings, o.tensorrt_ranges, o.golden, o.logits}) {
+        check_kind(path.empty() || paths.insert(path).second, ErrorKind::usage, path,
+                   " is to be written twice; give every output a path of its own");
+    }
+}
+
+// A bundle is replayed from its files alone: whatever is about a run has no place beside it.
+void check_alone(const DeployOptions& o, const std::set<std::string>& given) {
+    check_kind(o.run.empty(), ErrorKind::usage,
+               "--verify replays a bundle from its files alone; drop ", o.run);
+    for (const std::string& flag : given) {
+        const bool fits =
+            flag == "verify" || flag == "layers" || flag == "threads" || flag == "json";
+        check_kind(fits, ErrorKind::usage,
+                   "--verify replays a bundle from its files alone; drop --", flag);
+    }
 }
 
 }  // namespace
 
 DeployOptions parse_deploy(int argc, const char* const* argv) {
     DeployOptions options;
-    set_from_arguments(deploy_flags(options), argc, argv, &options.run);
+    const std::set<std::string> given =
+        set_from_arguments(deploy_flags(options), argc, argv, &options.run);
     if (options.version) options.answer = version_line() + "\n";
     if (options.help) {
         DeployOptions defaults;
         options.answer = help_text(kDeployUsage, deploy_flags(defaults), false);
     }
     if (!options.answer.empty()) return options;
-    check_kind(options.run.empty() || options.verify.empty(), ErrorKind::usage,
-               "--verify replays a bundle from its files alone; drop ", options.run);
-    check_kind(options.golden.empty() || options.verify.empty(), ErrorKind::usage,
-               "--golden writes a bundle and --verify replays one; drop one of them");
-    check_kind(options.logits.empty() || options.verify.empty(), ErrorKind::usage,
-               "--logits writes those of a run and --verify replays a bundle; drop one of them");
-    check_kind(!options.gap || options.verify.empty(), ErrorKind::usage,
-               "--gap measures a run and --verify replays a bundle; drop one of them");
+    if (!options.verify.empty()) check_alone(options, given);
     check_exports(options);
     check_kind(!options.run.empty() || !options.verify.empty(), ErrorKind::usage,
                "nothing to deploy; name the folder of a run, as runs/latest (see --help)");

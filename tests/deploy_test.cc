@@ -128,7 +128,14 @@ BOOST_AUTO_TEST_CASE(logits_of_every_image_are_written) {
     }
     BOOST_TEST(json::parse(end.out).at("integer_top1").get<double>() == 100.0 * right / 30);
     BOOST_TEST(fails({run, "--logits", run + "/config.toml"}, 1, "cannot make"));
-    BOOST_TEST(fails({"--verify", run, "--logits", logits}, 2, "drop one of them"));
+    BOOST_TEST(fails({"--verify", run, "--logits", logits}, 2, "drop --logits"));
+}
+
+BOOST_AUTO_TEST_CASE(outputs_and_bundles_have_their_own_paths_and_flags) {
+    BOOST_TEST(fails({"a", "--onnx", "x", "--encodings", "x"}, 2, "x is to be written twice"));
+    for (const char* flag : {"--hardware", "--images", "--data-path", "--golden", "--onnx"}) {
+        BOOST_TEST(fails({"--verify", "g", flag, "7"}, 2, std::string("drop ") + flag), flag);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_gap_of_the_float_simulation_is_measured) {
