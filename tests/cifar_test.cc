@@ -24,10 +24,10 @@ std::vector<uint8_t> records_of(const Cifar& cifar, const std::vector<uint8_t>& 
     return bytes;
 }
 
-void refuses(const Cifar& cifar, const std::vector<uint8_t>& bytes, const std::string& reason) {
+bool refused(const Cifar& cifar, const std::vector<uint8_t>& bytes, const std::string& reason) {
     CifarImages images;
-    BOOST_CHECK(throws(ErrorKind::data, {cifar.name, "the/file", reason},
-                       [&] { parse_cifar(cifar, "the/file", bytes, 2, images); }));
+    return throws(ErrorKind::data, {cifar.name, "the/file", reason},
+                  [&] { parse_cifar(cifar, "the/file", bytes, 2, images); });
 }
 
 // Files of the right sizes that cost no disk: zeros, but for what `label` says of the last record.
@@ -79,13 +79,13 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
     const Cifar& cifar = cifar10();
     std::vector<uint8_t> bytes = records_of(cifar, {3, 9});
     bytes.push_back(0);
-    refuses(cifar, bytes, "has 6147 bytes, expected 6146");
+    BOOST_TEST(refused(cifar, bytes, "has 6147 bytes, expected 6146"));
     bytes.resize(6145);
-    refuses(cifar, bytes, "has 6145 bytes");
-    refuses(cifar, {}, "has 0 bytes");
-    refuses(cifar, records_of(cifar, {3, 10}), "label 10 of record 1");
-    refuses(cifar100(), records_of(cifar100(), {100, 0}), "label 100 of record 0");
-    refuses(cifar, records_of(cifar100(), {1, 1}), "has 6148 bytes");
+    BOOST_TEST(refused(cifar, bytes, "has 6145 bytes"));
+    BOOST_TEST(refused(cifar, {}, "has 0 bytes"));
+    BOOST_TEST(refused(cifar, records_of(cifar, {3, 10}), "label 10 of record 1"));
+    BOOST_TEST(refused(cifar100(), records_of(cifar100(), {100, 0}), "label 100 of record 0"));
+    BOOST_TEST(refused(cifar, records_of(cifar100(), {1, 1}), "has 6148 bytes"));
 }
 
 BOOST_AUTO_TEST_CASE(whole_folders_are_opened) {

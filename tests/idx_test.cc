@@ -55,10 +55,10 @@ DatasetFacts three_classes() {
     return facts;
 }
 
-void refuses(const std::string& bytes, int rank, const std::string& reason) {
+bool refused(const std::string& bytes, int rank, const std::string& reason) {
     const TemporaryFolder folder;
     const std::string path = folder.file("bad", bytes);
-    BOOST_CHECK(throws(ErrorKind::data, {path, reason}, [&] { read_idx(path, rank); }));
+    return throws(ErrorKind::data, {path, reason}, [&] { read_idx(path, rank); });
 }
 
 std::string write_set(const TemporaryFolder& folder) {
@@ -107,34 +107,36 @@ BOOST_AUTO_TEST_CASE(a_packed_file_is_read_whatever_its_name) {
 BOOST_AUTO_TEST_CASE(damaged_packed_files_are_refused) {
     if (!can_unpack()) return;
     for (size_t length = 2; length < kPacked.size(); ++length) {
-        refuses(kPacked.substr(0, length), 3, "gzip: ");
+        BOOST_TEST(refused(kPacked.substr(0, length), 3, "gzip: "));
     }
-    refuses(kPacked + "x", 3, "gzip: ");
-    refuses(kPacked + kPacked, 3, "truncated or corrupt");
+    BOOST_TEST(refused(kPacked + "x", 3, "gzip: "));
+    BOOST_TEST(refused(kPacked + kPacked, 3, "truncated or corrupt"));
     std::string bytes = kPacked;
     bytes[bytes.size() - 8] ^= 1;
-    refuses(bytes, 3, "truncated or corrupt");  // the CRC
+    BOOST_TEST(refused(bytes, 3, "truncated or corrupt"));  // the CRC
     bytes = kPacked;
     bytes[bytes.size() - 4] -= 1;
-    refuses(bytes, 3, "truncated or corrupt");  // one byte less than it unpacks to
+    BOOST_TEST(refused(bytes, 3, "truncated or corrupt"));  // one byte less than it unpacks to
     bytes = kPacked;
     bytes[bytes.size() - 2] = 1;
-    refuses(bytes, 3, "more bytes than it can hold");
+    BOOST_TEST(refused(bytes, 3, "more bytes than it can hold"));
     bytes[bytes.size() - 1] = '\xff';
-    refuses(bytes, 3, "more unpacked bytes than a data file may have");
+    BOOST_TEST(refused(bytes, 3, "more unpacked bytes than a data file may have"));
 }
 
 BOOST_AUTO_TEST_CASE(damaged_plain_files_are_refused) {
     for (size_t length = 0; length < kImages.size(); ++length) {
-        refuses(kImages.substr(0, length), 3, length < 16 ? "ends inside its header" : "need 12");
+        BOOST_TEST(refused(kImages.substr(0, length), 3,
+                           length < 16 ? "ends inside its header" : "need 12"));
     }
-    refuses(kImages + "x", 3, "has 13 bytes after its header");
-    refuses(kLabels + std::string(9, 'x'), 3, "wrong magic number 2049, expected 2051 (images)");
-    refuses(kImages, 1, "wrong magic number 2051, expected 2049 (labels)");
-    refuses(idx_bytes({3, 0, 2}, ""), 3, "extent 0 of axis 1");
-    refuses(idx_bytes({3, 5000, 2}, ""), 3, "extent 5000 of axis 1");
-    refuses(idx_bytes({0xffffffff, 4096, 4096}, ""), 3, "extent 4294967295 of axis 0");
-    refuses(idx_bytes({70, 4096, 4096}, ""), 3, "extent 4096 of axis 2");
+    BOOST_TEST(refused(kImages + "x", 3, "has 13 bytes after its header"));
+    BOOST_TEST(refused(kLabels + std::string(9, 'x'), 3,
+                       "wrong magic number 2049, expected 2051 (images)"));
+    BOOST_TEST(refused(kImages, 1, "wrong magic number 2051, expected 2049 (labels)"));
+    BOOST_TEST(refused(idx_bytes({3, 0, 2}, ""), 3, "extent 0 of axis 1"));
+    BOOST_TEST(refused(idx_bytes({3, 5000, 2}, ""), 3, "extent 5000 of axis 1"));
+    BOOST_TEST(refused(idx_bytes({0xffffffff, 4096, 4096}, ""), 3, "extent 4294967295 of axis 0"));
+    BOOST_TEST(refused(idx_bytes({70, 4096, 4096}, ""), 3, "extent 4096 of axis 2"));
 }
 
 BOOST_AUTO_TEST_CASE(pairs_must_fit) {

@@ -18,19 +18,20 @@ Tensor golden(const std::string& name) {
 
 using Adjust = void (*)(float factor, uint8_t* rgb, int64_t count);
 
-void compare(const std::string& name, Adjust adjust, const std::vector<float>& factors) {
+// Bytes that are not torchvision's, over all factors.
+int64_t different(const std::string& name, Adjust adjust, const std::vector<float>& factors) {
     const std::vector<uint8_t> from = golden("input").to_vector<uint8_t>();
     const std::vector<uint8_t> expected = golden(name).to_vector<uint8_t>();
     BOOST_REQUIRE(expected.size() == factors.size() * from.size());
+    int64_t bytes = 0;
     for (size_t n = 0; n < factors.size(); ++n) {
         std::vector<uint8_t> image = from;
         adjust(factors[n], image.data(), static_cast<int64_t>(image.size()) / 3);
-        int different = 0;
         for (size_t i = 0; i < image.size(); ++i) {
-            different += image[i] != expected[n * from.size() + i];
+            bytes += image[i] != expected[n * from.size() + i];
         }
-        BOOST_TEST(different == 0, name << ' ' << factors[n] << ": " << different << " bytes");
     }
+    return bytes;
 }
 
 std::string jittered(const ColourJitter& settings, uint64_t seed) {
@@ -44,10 +45,10 @@ std::string jittered(const ColourJitter& settings, uint64_t seed) {
 BOOST_AUTO_TEST_SUITE(colour_jitter)
 
 BOOST_AUTO_TEST_CASE(adjustments_are_torchvision_s) {
-    compare("brightness", adjust_brightness, {0.0f, 0.37f, 1.0f, 1.61f});
-    compare("contrast", adjust_contrast, {0.0f, 0.6f, 1.0f, 1.45f});
-    compare("saturation", adjust_saturation, {0.0f, 0.55f, 1.0f, 1.83f});
-    compare("hue", adjust_hue, {-0.5f, -0.21f, 0.0f, 0.1f, 0.433f});
+    BOOST_TEST(different("brightness", adjust_brightness, {0.0f, 0.37f, 1.0f, 1.61f}) == 0);
+    BOOST_TEST(different("contrast", adjust_contrast, {0.0f, 0.6f, 1.0f, 1.45f}) == 0);
+    BOOST_TEST(different("saturation", adjust_saturation, {0.0f, 0.55f, 1.0f, 1.83f}) == 0);
+    BOOST_TEST(different("hue", adjust_hue, {-0.5f, -0.21f, 0.0f, 0.1f, 0.433f}) == 0);
 }
 
 BOOST_AUTO_TEST_CASE(the_mean_grey_is_rounded_half_up) {

@@ -30,7 +30,9 @@ Pixels resized(const Pixels& from, const Shape& shape, int64_t height, int64_t w
     return to;
 }
 
-void compare_with_pillow(Interpolation interpolation, const std::string& name) {
+// Cases that are not Pillow's to the last bit.
+int different_from_pillow(Interpolation interpolation, const std::string& name) {
+    int different = 0;
     const std::vector<int64_t> sizes = golden("sizes").to_vector<int64_t>();
     const std::vector<float> boxes = golden("boxes").to_vector<float>();
     for (size_t n = 0; n < sizes.size() / 4; ++n) {
@@ -42,8 +44,9 @@ void compare_with_pillow(Interpolation interpolation, const std::string& name) {
         Pixels to(height * width * 3);
         gradus::resize(view_of(from.data<uint8_t>(), from.shape()), box, interpolation, height,
                        width, to.data());
-        BOOST_TEST((to == expected.to_vector<uint8_t>()), name << " case " << n);
+        different += to != expected.to_vector<uint8_t>();
     }
+    return different;
 }
 
 }  // namespace
@@ -51,8 +54,8 @@ void compare_with_pillow(Interpolation interpolation, const std::string& name) {
 BOOST_AUTO_TEST_SUITE(resize)
 
 BOOST_AUTO_TEST_CASE(it_is_pillow_s) {
-    compare_with_pillow(Interpolation::bilinear, "bilinear");
-    compare_with_pillow(Interpolation::bicubic, "bicubic");
+    BOOST_TEST(different_from_pillow(Interpolation::bilinear, "bilinear") == 0);
+    BOOST_TEST(different_from_pillow(Interpolation::bicubic, "bicubic") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(the_same_size_changes_nothing) {
