@@ -88,7 +88,8 @@ NVCCFLAGS := -std=c++20 -O3 --fmad=false $(foreach a,75 80 86 89 90,$\
     -gencode arch=compute_$(a)$(COMMA)code=sm_$(a)) -gencode arch=compute_90$(COMMA)code=compute_90 $\
     $(foreach f,$(NUMERICS) -Wall,-Xcompiler $(f))
 LDLIBS    := $(if $(call with,OPENBLAS),-lopenblas) $(if $(call with,ONNX),$(ONNX_LIBS)) $\
-    $(if $(call with,ZLIB),-lz) $(if $(call with,TURBOJPEG),-lturbojpeg) $(if $(call with,NVCC),$(CUDA_LIBS)) -pthread
+    $(if $(call with,ZLIB),-lz) $(if $(call with,TURBOJPEG),-lturbojpeg) $\
+    $(if $(call with,NVCC),$(CUDA_LIBS)) -pthread
 CPPFLAGS  := $(INCLUDES)
 
 # ---- sources --------------------------------------------------------------------------------
@@ -187,8 +188,9 @@ build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	@echo "link    $@"
 	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) -pthread
 
-$(BUILD)/data/stb_image.o build/fuzz/objects/data/stb_image.o: CPPFLAGS += -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG \
-    -DSTBI_NO_STDIO -DSTBI_NO_LINEAR -DSTBI_NO_HDR -DSTBI_MAX_DIMENSIONS=65535
+$(BUILD)/data/stb_image.o build/fuzz/objects/data/stb_image.o: CPPFLAGS += \
+    -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG -DSTBI_NO_STDIO \
+    -DSTBI_NO_LINEAR -DSTBI_NO_HDR -DSTBI_MAX_DIMENSIONS=65535
 
 # The facts of the build go into one object, so that a commit rebuilds only that one.
 COMMIT := $(or $(shell git describe --always --dirty --exclude '*' 2>/dev/null),unknown)
