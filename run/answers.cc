@@ -7,6 +7,7 @@
 #include "run/assemble.h"
 #include "run/console_table.h"
 #include "run/network_summary.h"
+#include "run/output_path.h"
 #include "run/post_training.h"
 #include "run/show_graph.h"
 
@@ -69,6 +70,7 @@ namespace {
 void show(const Options& o, const Graph& graph) {
     if (o.show_graph) print_graph(std::cout, graph);
     if (o.dot.empty()) return;
+    make_parent_folders(o.dot);
     write_file_atomically(o.dot, graph_dot(graph, o.model + " " + o.hardware));
     std::cerr << "wrote " << o.dot << "; dot -Tsvg " << o.dot << " draws it\n";
 }

@@ -5,6 +5,7 @@
 #include "io/encodings.h"
 #include "io/onnx_export.h"
 #include "run/assemble.h"
+#include "run/output_path.h"
 #include "run/version.h"
 
 namespace gradus {
@@ -52,6 +53,7 @@ std::vector<std::string> write_exports(const DeployOptions& options, const Opene
                                        const Program& program) {
     std::vector<std::string> lines;
     if (!options.onnx.empty()) {
+        make_parent_folders(options.onnx);
         OnnxRequest request = request_of(options, run);
         request.facts["hardware"] = run.model.hardware->name;
         request.facts["rules"] = rules_text(*run.model.hardware);
@@ -61,10 +63,12 @@ std::vector<std::string> write_exports(const DeployOptions& options, const Opene
         if (!note.empty()) lines.push_back(note);
     }
     if (!options.encodings.empty()) {
+        make_parent_folders(options.encodings);
         save_encodings(options.encodings, run.model);
         lines.push_back(options.encodings + ": AIMET's encodings 0.6.1");
     }
     if (!options.tensorrt_ranges.empty()) {
+        make_parent_folders(options.tensorrt_ranges);
         save_tensorrt_ranges(options.tensorrt_ranges, run.model);
         lines.push_back(options.tensorrt_ranges + ": dynamic ranges for TensorRT");
     }
@@ -77,6 +81,7 @@ int export_float(const DeployOptions& options) {
                ErrorKind::usage, "the run in ", options.run,
                " has --algo none: a float network has no grids; only --onnx writes it");
     const OpenedRun run = open_float_run(options.run, options.data_path);
+    make_parent_folders(options.onnx);
     const OnnxSummary summary =
         save_float_onnx(options.onnx, run.network, request_of(options, run));
     std::cerr << line_of(options.onnx, summary, "float network") << '\n';

@@ -37,7 +37,7 @@ Tensor joined(const std::vector<Tensor>& batches) {
 LogitsFiles::LogitsFiles(std::string folder) : folder_(std::move(folder)) {
     std::error_code error;
     std::filesystem::create_directories(folder_, error);
-    check(!error, "cannot make ", folder_, ": ", error.message());
+    check(!error, "cannot make ", folder_, ": ", error.message(), "; choose another folder");
 }
 
 void LogitsFiles::add(const Tensor& labels, const Tensor& float_logits,

@@ -238,6 +238,18 @@ BOOST_AUTO_TEST_CASE(a_program_that_differs_ends_with_1) {
     BOOST_TEST(contains(end.err, "layer2.0.conv1: bias[3] is "), end.err);
 }
 
+BOOST_AUTO_TEST_CASE(folders_of_outputs_are_made) {
+    const TemporaryFolder folder;
+    const ProcessOutcome end =
+        run_deploy({run_on("tflite"), "--images", "1", "--no-layers", "--encodings",
+                    folder.path("a/b/model.encodings"), "--golden", folder.path("c/golden")});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    BOOST_TEST(fs::exists(folder.path("a/b/model.encodings")));
+    BOOST_TEST(fs::exists(folder.path("c/golden/manifest.json")));
+    const std::string file = folder.file("file", "kept");
+    BOOST_TEST(fails({run_on("tflite"), "--encodings", file + "/x"}, 1, "cannot make the folder"));
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_deployed_is_one_line) {
     const TemporaryFolder folder;
     BOOST_TEST(fails({}, 2, "name the folder of a run"));
