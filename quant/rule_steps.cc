@@ -75,26 +75,85 @@ std::vector<double> terms_of(RequantizeRule rule, int32_t acc, const RequantizeC
     }
 }
 
-// R8 counts levels from the lowest code; its rounding is that of the level.
-RuleSteps level_steps(int32_t acc, const RequantizeConstants& k, const OutputGrid& y) {
-    const int64_t level = r8_level(acc, k.integer, k.offset);
-    RuleSteps steps;
-    steps.rounded = clamp_integer(level, INT32_MIN, kWidestCode);
-    steps.with_zero = clamp_integer(level + y.qmin, INT32_MIN, kWidestCode);
-    return steps;
+// What a rule rounds to, and that with the zero point, before any clamp.
+struct Whole {
+    int64_t rounded, with_zero;
+};
+
+// Floats beyond int64 end there.
+int64_t integer_of(float whole) {
+    if (whole >= 0x1p63f) return INT64_MAX;
+    return whole >= -0x1p63f ? static_cast<int64_t>(whole) : INT64_MIN;
 }
 
-RuleSteps unclamped_steps(RequantizeRule rule, int32_t acc, const RequantizeConstants& k,
-                          const OutputGrid& y) {
-    if (rule == RequantizeRule::r8) return level_steps(acc, k, y);
-    const auto unclamped = [&](int32_t zero_point) {
-        const OutputGrid grid{y.scale, zero_point, y.qmin, y.qmax};
-        return requantize_value(rule, acc, k, grid, INT32_MIN, kWidestCode);
-    };
-    RuleSteps steps;
-    steps.rounded = unclamped(rule == RequantizeRule::r1c ? y.zero_point : 0);
-    steps.with_zero = unclamped(y.zero_point);
-    return steps;
+// The zero point is added to a float as a float.
+Whole rounded(float value, int32_t zero_point) {
+    const float whole = round_half_even(value);
+    return {integer_of(whole), integer_of(whole + static_cast<float>(zero_point))};
+}
+Whole rounded_inside(float value) {
+    const int64_t whole = integer_of(round_half_even(value));
+    return {whole, whole};
+}
+Whole plus(int64_t whole, int32_t zero_point) {
+    return {whole, whole + zero_point};
+}
+
+// By 2^shift, ties up, or to the left: TVM's way.
+int64_t moved(int64_t v, int shift) {
+    return shift > 0 ? shift_half_up(v, shift) : v * (int64_t{1} << -shift);
+}
+
+// R8 counts levels from the lowest code.
+Whole unclamped(RequantizeRule rule, int32_t acc, const RequantizeConstants& k,
+                const OutputGrid& y) {
+    switch (rule) {
+        case RequantizeRule::r1c:
+            return rounded_inside(r1c_value(acc, k.multiplier, k.bias, y.zero_point));
+        case RequantizeRule::r1f:
+            return rounded(r1f_value(acc, k.multiplier, k.bias, k.bias_factor), y.zero_point);
+        case RequantizeRule::r2:
+            return plus(multiply_double_rounding(acc, q31(k)), y.zero_point);
+        case RequantizeRule::r3:
+            return plus(multiply_single_rounding(acc, q31(k)), y.zero_point);
+        case RequantizeRule::r5:
+            return plus(moved(acc, k.shift), y.zero_point);
+        case RequantizeRule::r8:
+            return plus(r8_level(acc, k.integer, k.offset), y.qmin);
+        case RequantizeRule::r9:
+            return rounded(r9_value(acc, k.multiplier, k.bias), y.zero_point);
+        default:
+            return rounded(r1_value(acc, k.multiplier), y.zero_point);
+    }
+}
+
+Whole unclamped(AddRule rule, int32_t a, int32_t b, const AddConstants& k) {
+    using namespace add_rules;
+    const int32_t z = k.y.zero_point;
+    switch (rule) {
+        case AddRule::onnxruntime:
+            return rounded_inside(onnxruntime_value(a, b, k));
+        case AddRule::tflite:
+            return plus(
+                multiply_double_rounding(tflite_sum(a, b, k, multiply_double_rounding), k.y_q31),
+                z);
+        case AddRule::tflite_single:
+            return plus(
+                multiply_single_rounding(tflite_sum(a, b, k, multiply_single_rounding), k.y_q31),
+                z);
+        case AddRule::xnnpack:
+            return plus(shift_half_up(fixed_sum(a, b, k), k.shift), z);
+        case AddRule::qnnpack:
+            return plus(shift_half_away(fixed_sum(a, b, k), k.shift), z);
+        case AddRule::torch:
+            return rounded(torch_value(a, b, k), z);
+        case AddRule::tvm:
+            return plus(moved(tvm_sum(a, b, k), k.shift), z);
+        case AddRule::hexagon:
+            return plus(shift_half_up(hexagon_moved(a, b, k), k.shift), 0);
+        default:
+            return rounded(real_value(a, b, k), z);
+    }
 }
 
 Fraction last_rounding(AddRule rule, int32_t a, int32_t b, const AddConstants& k) {
@@ -173,6 +232,11 @@ std::vector<double> terms_of(AddRule rule, int32_t a, int32_t b, const AddConsta
     }
 }
 
+void set_whole(RuleSteps& steps, const Whole& whole) {
+    steps.rounded = whole.rounded;
+    steps.with_zero = whole.with_zero;
+}
+
 void set_value(RuleSteps& steps, const Fraction& fraction, CodeBounds bounds) {
     steps.value = fraction.value;
     steps.tie = fraction.tie;
@@ -213,20 +277,18 @@ std::vector<const char*> term_names(PoolRule rule) {
 
 RuleSteps rule_steps(RequantizeRule rule, int32_t acc, const RequantizeConstants& k,
                      const OutputGrid& y) {
-    RuleSteps steps = unclamped_steps(rule, acc, k, y);
+    RuleSteps steps;
     steps.terms = terms_of(rule, acc, k);
+    set_whole(steps, unclamped(rule, acc, k, y));
     steps.code = requantize_value(rule, acc, k, y, y.qmin, y.qmax);
     set_value(steps, last_rounding(rule, acc, k, y), {y.qmin, y.qmax});
     return steps;
 }
 
 RuleSteps rule_steps(AddRule rule, int32_t a, int32_t b, const AddConstants& k, CodeBounds bounds) {
-    AddConstants without_zero = k;
-    without_zero.y.zero_point = 0;
     RuleSteps steps;
     steps.terms = terms_of(rule, a, b, k);
-    steps.rounded = residual_add_value(rule, a, b, without_zero, INT32_MIN, kWidestCode);
-    steps.with_zero = residual_add_value(rule, a, b, k, INT32_MIN, kWidestCode);
+    set_whole(steps, unclamped(rule, a, b, k));
     steps.code = residual_add_value(rule, a, b, k, bounds.lo, bounds.hi);
     set_value(steps, last_rounding(rule, a, b, k), bounds);
     return steps;
@@ -237,7 +299,8 @@ RuleSteps rule_steps(PoolRule rule, int32_t sum, int32_t count, const AverageCon
     const int32_t centred = sum - count * zero_point;
     RuleSteps steps;
     if (centres(rule)) steps.terms = {static_cast<double>(centred)};
-    steps.with_zero = average_code(rule, sum, count, k, zero_point, INT32_MIN, kWidestCode);
+    // No average of codes comes near these ends.
+    steps.with_zero = average_code(rule, sum, count, k, zero_point, -(1 << 20), 1 << 20);
     steps.rounded = steps.with_zero - (centres(rule) ? zero_point : 0);
     steps.code = average_code(rule, sum, count, k, zero_point, bounds.lo, bounds.hi);
     set_value(steps, last_rounding(rule, sum, count, k, centred), bounds);

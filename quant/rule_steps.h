@@ -1,8 +1,8 @@
 // rule_steps -- what a rule does on the way from its operands to a code, for people to look at.
 //
-// Every number is what the functions of requantize.h, residual_add.h and average.h return: the terms,
-// the value that is rounded last, the rule with zero point 0 and without a clamp, without a clamp, and
-// whole.
+// Every number is what the functions of requantize.h, residual_add.h and average.h make: the terms, the
+// value that is rounded last, the integer that it is rounded to, the same with the zero point, and the
+// code. Only the code is clamped.
 //
 // tests      tests/explain_rules_test.cc
 #pragma once
@@ -16,15 +16,12 @@
 
 namespace gradus {
 
-// The last integer below 2^31 that a float holds: where the columns without a clamp end.
-constexpr int32_t kWidestCode = 2147483520;
-
 struct RuleSteps {
     std::vector<double> terms;  // one for each of the term names
     double value = 0.0;         // what is rounded last
     bool tie = false;           // it lies exactly between two integers
-    int32_t rounded = 0;        // with the zero point where the rule has that inside the rounding
-    int32_t with_zero = 0;      // before the clamp
+    int64_t rounded = 0;        // with the zero point where the rule has that inside the rounding
+    int64_t with_zero = 0;      // before the clamp
     int32_t code = 0;
     int32_t lowest = 0, highest = 0;  // of the codes
 

@@ -70,12 +70,12 @@ struct Grids {
     CodeGrid a, b, y;
 };
 
-Grids grids_of(const AddQuestion& question) {
+Grids grids_of(const AddQuestion& question, const QuestionCodes& range) {
     const auto scales = three<double>("--scales", "positive numbers", question.scales);
     const auto zeros = three<int32_t>("--zero-points", "whole numbers", question.zero_points);
-    for (int32_t zero : zeros) {
-        check_kind(zero >= -128 && zero <= 255, ErrorKind::usage, "--zero-points: ", zero,
-                   " is no code of 8 bits; they hold -128 to 127 or 0 to 255");
+    for (size_t i = 0; i < 3; ++i) {  // operands are not clamped
+        const QuestionCodes codes{i < 2 ? range.type : range.clamp, range.type, range.symmetric};
+        check_zero_point("--zero-points", zeros[i], codes, question.hardware);
     }
     const auto grid = [&](size_t i) {
         return CodeGrid{scale_of_flag("--scales", scales[i]), zeros[i]};
@@ -83,14 +83,14 @@ Grids grids_of(const AddQuestion& question) {
     return {grid(0), grid(1), grid(2)};
 }
 
-// I32 codes that either a signed or an unsigned byte holds.
-Tensor load_codes(const std::string& path) {
+// I32 codes of 8 bits, and of those that the hardware has here.
+Tensor load_codes(const std::string& path, CodeBounds type, const std::string& hardware) {
     const Tensor stored = load_npy(path);
     const DType dtype = stored.dtype();
     check_kind(dtype == DType::I8 || dtype == DType::U8 || dtype == DType::I32, ErrorKind::data,
-               path, ": codes are int8, uint8 or int32; holds ", dtype);
+               path, ": codes are int8, uint8 or int32; holds ", dtype, "; save it as one of them");
     check_kind(stored.numel() > 0, ErrorKind::data, path, ": an array of shape ", stored.shape(),
-               " holds no value");
+               " holds no value; save one of at least one");
     Tensor codes = Tensor::empty(stored.shape(), DType::I32);
     int32_t* q = codes.data<int32_t>();
     for (int64_t i = 0; i < codes.numel(); ++i) {
@@ -101,7 +101,10 @@ Tensor load_codes(const std::string& path) {
     const auto [least, most] = std::minmax_element(q, q + codes.numel());
     const bool fits = *least < 0 ? *least >= -128 && *most <= 127 : *most <= 255;
     check_kind(fits, ErrorKind::data, path, ": codes from ", *least, " to ", *most,
-               "; 8 bits hold -128 to 127 or 0 to 255");
+               "; 8 bits hold -128 to 127 or 0 to 255; save codes of one of them");
+    check_kind(*least >= type.lo && *most <= type.hi, ErrorKind::usage, path, ": codes from ",
+               *least, " to ", *most, ", and those of ", hardware, " are [", type.lo, ", ", type.hi,
+               "] here; give --qmin and --qmax of other codes, or another --hardware");
     return codes;
 }
 
@@ -154,17 +157,30 @@ struct Addition {
     Tensor a, b;
 };
 
+// What the library refuses; and ratios beyond which every sum but 0 saturates, or which the constants
+// of a rule cannot hold.
+std::string refusal_of(AddRule rule, const Grids& g) {
+    const std::string refusal = add_refusal(rule, g.a, g.b, g.y);
+    if (!refusal.empty()) return refusal;
+    const float left = g.a.scale / g.y.scale, right = g.b.scale / g.y.scale;
+    const bool held = std::min(left, right) >= 0x1p-27f && std::max(left, right) < 0x1p13f;
+    if (held) return "";
+    return join("the ratios of input to output scale are ", left, " and ", right,
+                "; a sum of codes takes both in [2^-27, 2^13)");
+}
+
 Addition prepare(const AddQuestion& question) {
     const Hardware& hardware = hardware_of(question);
-    const Grids g = grids_of(question);
-    const CodeBounds bounds = bounds_of_flags(question.qmin, question.qmax, question.hardware);
-    const std::string refusal = add_refusal(hardware.add, g.a, g.b, g.y);
+    const QuestionCodes range = range_of_flags(question.qmin, question.qmax, question.hardware);
+    const Grids g = grids_of(question, range);
+    const std::string refusal = refusal_of(hardware.add, g);
     check_kind(refusal.empty(), ErrorKind::usage, "--scales: ", refusal, "; choose other scales");
     const AddConstants constants = add_constants(hardware.add, g.a, g.b, g.y);
-    const Tensor a = load_codes(question.lhs), b = load_codes(question.rhs);
+    const Tensor a = load_codes(question.lhs, range.type, question.hardware),
+                 b = load_codes(question.rhs, range.type, question.hardware);
     check_kind(a.shape() == b.shape(), ErrorKind::data, question.rhs, ": the shape ", b.shape(),
                " is not that of --lhs, ", a.shape(), "; save arrays of one shape");
-    return {hardware, constants, bounds, a, b};
+    return {hardware, constants, range.clamp, a, b};
 }
 
 void print_head(const Addition& asked) {
@@ -221,27 +237,13 @@ int explain_add(const AddQuestion& question) {
     }
     const Addition asked = prepare(question);
     const AddRule rule = asked.hardware.add;
-    StepTable table{{"element", "lhs", "rhs"}, term_names(rule), {}, {}};
-    StepCounts counts;
-    Tensor q = Tensor::empty(asked.a.shape(), DType::I32);
-    for (int64_t i = 0; i < q.numel(); ++i) {
+    StepRecord record({"element", "lhs", "rhs"}, term_names(rule), asked.a.shape(), question.rows);
+    for (int64_t i = 0; i < asked.a.numel(); ++i) {
         const int32_t a = asked.a.data<int32_t>()[i], b = asked.b.data<int32_t>()[i];
-        const RuleSteps steps = rule_steps(rule, a, b, asked.constants, asked.bounds);
-        q.data<int32_t>()[i] = steps.code;
-        counts.add(steps);
-        if (i < question.rows) table.add({i, a, b}, steps);
+        record.add({i, a, b}, rule_steps(rule, a, b, asked.constants, asked.bounds));
     }
-    if (!question.output.empty()) save_npy(question.output, q);
-    if (question.json) {
-        nlohmann::ordered_json result = head_json(asked);
-        add_steps(result, table, counts);
-        std::cout << result.dump() << '\n';
-        return 0;
-    }
-    print_head(asked);
-    print_steps(table, counts);
-    if (!question.output.empty()) print_fact(std::cout, "written to", question.output);
-    return 0;
+    return record.finish(question.output, question.json, head_json(asked),
+                         [&] { print_head(asked); });
 }
 
 }  // namespace gradus

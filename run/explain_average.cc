@@ -31,23 +31,33 @@ const char* formula(PoolRule rule) {
 // ---- what was asked --------------------------------------------------------------------------
 
 PoolRule rule_of(const AverageQuestion& question, const Hardware& hardware) {
-    const PoolRule rule = question.windows ? hardware.window : hardware.mean;
+    const auto of = [&](const Hardware& h) { return question.windows ? h.window : h.mean; };
+    std::string names;
+    for (const Hardware& h : hardware_table()) {
+        if (of(h) != PoolRule::none) names += std::string(" ") + h.name;
+    }
+    const PoolRule rule = of(hardware);
     check_kind(rule != PoolRule::none, ErrorKind::usage, "--hardware ", hardware.name,
-               " averages in float and has no rule for codes; name another target");
+               " averages in float and has no rule for codes; those that have one:", names);
     return rule;
 }
 
-// I32, each within what `count` codes of 8 bits can sum to.
-Tensor load_sums(const std::string& path, int32_t count) {
+// I32, each within what `count` of the codes can sum to.
+Tensor load_sums(const std::string& path, int32_t count, CodeBounds codes,
+                 const std::string& hardware) {
     const Tensor sums = load_npy(path);
     check_kind(sums.dtype() == DType::I32, ErrorKind::data, path, ": sums are int32; holds ",
-               sums.dtype());
+               sums.dtype(), "; save it as int32");
     check_kind(sums.numel() > 0, ErrorKind::data, path, ": an array of shape ", sums.shape(),
-               " holds no value");
+               " holds no value; save one of at least one");
     const int32_t* sum = sums.data<int32_t>();
     for (int64_t i = 0; i < sums.numel(); ++i) {
         check_kind(sum[i] >= -128 * count && sum[i] <= 255 * count, ErrorKind::data, path, ": sum ",
                    i, ", ", sum[i], ", is none of ", count, " codes of 8 bits; check --count");
+        check_kind(sum[i] >= codes.lo * count && sum[i] <= codes.hi * count, ErrorKind::usage, path,
+                   ": sum ", i, ", ", sum[i], ", is none of ", count, " codes of ", hardware, ", [",
+                   codes.lo, ", ", codes.hi,
+                   "]; check --count, or give --qmin and --qmax of other ", "codes");
     }
     return sums;
 }
@@ -65,14 +75,16 @@ struct Averaging {
 Averaging prepare(const AverageQuestion& question) {
     const Hardware& hardware = find_hardware(question.hardware);
     const PoolRule rule = rule_of(question, hardware);
+    const QuestionCodes range = range_of_flags(question.qmin, question.qmax, question.hardware);
     const CodeGrid grid{scale_of_flag("--scale", question.scale), question.zero_point};
+    check_zero_point("--zero-point", grid.zero_point, range, question.hardware);
     return {hardware,
             rule,
             grid,
-            bounds_of_flags(question.qmin, question.qmax, question.hardware),
+            range.clamp,
             question.count,
             average_constants(rule, grid.scale, question.count),
-            load_sums(question.sums, question.count)};
+            load_sums(question.sums, question.count, range.type, question.hardware)};
 }
 
 // ---- the answer ------------------------------------------------------------------------------
@@ -124,28 +136,15 @@ int explain_average(const AverageQuestion& question) {
         return 0;
     }
     const Averaging asked = prepare(question);
-    StepTable table{{"element", "sum"}, term_names(asked.rule), {}, {}};
-    StepCounts counts;
-    Tensor q = Tensor::empty(asked.sums.shape(), DType::I32);
-    for (int64_t i = 0; i < q.numel(); ++i) {
+    StepRecord record({"element", "sum"}, term_names(asked.rule), asked.sums.shape(),
+                      question.rows);
+    for (int64_t i = 0; i < asked.sums.numel(); ++i) {
         const int32_t sum = asked.sums.data<int32_t>()[i];
-        const RuleSteps steps = rule_steps(asked.rule, sum, asked.count, asked.constants,
-                                           asked.grid.zero_point, asked.bounds);
-        q.data<int32_t>()[i] = steps.code;
-        counts.add(steps);
-        if (i < question.rows) table.add({i, sum}, steps);
+        record.add({i, sum}, rule_steps(asked.rule, sum, asked.count, asked.constants,
+                                        asked.grid.zero_point, asked.bounds));
     }
-    if (!question.output.empty()) save_npy(question.output, q);
-    if (question.json) {
-        nlohmann::ordered_json result = head_json(asked);
-        add_steps(result, table, counts);
-        std::cout << result.dump() << '\n';
-        return 0;
-    }
-    print_head(asked);
-    print_steps(table, counts);
-    if (!question.output.empty()) print_fact(std::cout, "written to", question.output);
-    return 0;
+    return record.finish(question.output, question.json, head_json(asked),
+                         [&] { print_head(asked); });
 }
 
 }  // namespace gradus

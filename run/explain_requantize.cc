@@ -44,16 +44,25 @@ const char* formula(RequantizeRule rule) {
 
 // ---- what was asked --------------------------------------------------------------------------
 
-// "r1b" is R1b.
-RequantizeRule rule_of_text(std::string name) {
-    if (name != "none" && !name.empty()) {
-        for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
+// " R1 R1b ...": those that put something on a grid.
+std::string rule_list() {
+    std::string list;
+    for (int i = 1; i <= static_cast<int>(RequantizeRule::r10); ++i) {
+        list += std::string(" ") + rule_name(static_cast<RequantizeRule>(i));
     }
-    const RequantizeRule rule = find_requantize_rule(name);
-    check_kind(rule != RequantizeRule::none, ErrorKind::usage,
-               "--rule none puts nothing on a grid; name one of R1 to R10");
-    return rule;
+    return list;
+}
+
+// "r1b" is R1b.
+RequantizeRule rule_of_text(const std::string& text) {
+    std::string name = text;
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
+    for (int i = 1; i <= static_cast<int>(RequantizeRule::r10); ++i) {
+        const auto rule = static_cast<RequantizeRule>(i);
+        if (name == rule_name(rule)) return rule;
+    }
+    fail(ErrorKind::usage, "no requantization rule is called ", text, "; there are:", rule_list());
 }
 
 RequantizeRule rule_of(const RequantizeQuestion& question) {
@@ -61,17 +70,18 @@ RequantizeRule rule_of(const RequantizeQuestion& question) {
     const Hardware& hardware = find_hardware(question.hardware);
     check_kind(hardware.requantize != RequantizeRule::none, ErrorKind::usage, "--hardware ",
                hardware.name, " keeps floats between its layers and requantizes nothing; name ",
-               "another target or a --rule");
+               "another target, or a --rule:", rule_list());
     return hardware.requantize;
 }
 
 OutputGrid grid_of(const RequantizeQuestion& question, RequantizeRule rule) {
-    const CodeBounds bounds = bounds_of_flags(question.qmin, question.qmax, question.hardware);
-    check_kind(rule != RequantizeRule::r8 || bounds.hi - bounds.lo <= 255, ErrorKind::usage,
-               "R8 has the levels of 8 bits, --qmin ", bounds.lo, " and --qmax ", bounds.hi,
-               " leave ", bounds.hi - bounds.lo, "; bring them within 255 of each other");
-    return {scale_of_flag("--output-scale", question.output_scale), question.zero_point, bounds.lo,
-            bounds.hi};
+    const QuestionCodes range = range_of_flags(question.qmin, question.qmax, question.hardware);
+    const auto [lo, hi] = range.clamp;
+    check_kind(rule != RequantizeRule::r8 || hi - lo <= 255, ErrorKind::usage,
+               "R8 has the levels of 8 bits, --qmin ", lo, " and --qmax ", hi, " leave ", hi - lo,
+               "; bring them within 255 of each other");
+    check_zero_point("--output-zero-point", question.zero_point, range, question.hardware);
+    return {scale_of_flag("--output-scale", question.output_scale), question.zero_point, lo, hi};
 }
 
 // ---- files -----------------------------------------------------------------------------------
@@ -79,11 +89,12 @@ OutputGrid grid_of(const RequantizeQuestion& question, RequantizeRule rule) {
 Tensor load_accumulators(const std::string& path) {
     Tensor acc = load_npy(path);
     check_kind(acc.dtype() == DType::I32, ErrorKind::data, path, ": accumulators are int32; holds ",
-               acc.dtype());
+               acc.dtype(), "; save it as int32");
     check_kind(acc.shape().rank() == 1 || acc.shape().rank() == 2, ErrorKind::data, path,
-               ": accumulators have the shape [n] or [n, channels]; got ", acc.shape());
+               ": accumulators have the shape [n] or [n, channels]; got ", acc.shape(),
+               "; reshape it");
     check_kind(acc.numel() > 0, ErrorKind::data, path, ": an array of shape ", acc.shape(),
-               " holds no value");
+               " holds no value; save one of at least one");
     return acc;
 }
 
@@ -100,15 +111,16 @@ Tensor load_weight_scale(const std::string& text, int64_t channels) {
         return Tensor::full({1}, scale_of_flag("--weight-scale", value));
     }
     const bool is_file = text.size() > 4 && text.ends_with(".npy");
-    check_kind(is_file, ErrorKind::usage,
-               "--weight-scale takes a positive number or a .npy file; got '", text, "'");
+    check_kind(is_file, ErrorKind::usage, "--weight-scale takes a positive number that float32 ",
+               "holds, or a .npy file; got '", text, "'");
     const Tensor scale = load_finite(text);
     check_kind(scale.shape().rank() <= 1 && (scale.numel() == 1 || scale.numel() == channels),
                ErrorKind::data, text, ": weight scales of shape ", scale.shape(),
-               "; the accumulators take ", channels == 1 ? "" : "1 or ", channels);
+               "; the accumulators take ", channels == 1 ? "" : "1 or ", channels,
+               ", one for each ", "channel");
     for (int64_t c = 0; c < scale.numel(); ++c) {
-        check_kind(scale.data<float>()[c] > 0.0f, ErrorKind::data, text, ": scale [", c, "] is ",
-                   scale.data<float>()[c], "; scales are positive");
+        check_kind(is_scale(scale.data<float>()[c]), ErrorKind::data, text, ": scale [", c, "] is ",
+                   scale.data<float>()[c], "; scales are positive, from 3e-36 to 3e+35");
     }
     return scale.reshape({scale.numel()});
 }
@@ -179,13 +191,36 @@ struct Requantization {
     }
 };
 
-void check_constants(const Requantization& asked) {
+// What the real multiplier and the constants made of it are not, as the end of a sentence; "" if the
+// rule can have them.
+std::string refusal_of(const Requantization& asked, const RequantizeConstants& k, double m,
+                       const std::string& hardware) {
+    const RequantizeRule rule = asked.rule;
+    if (m >= 0x1p31) return "from 2^31 on every accumulator but 0 leaves int32";
+    const bool in_integers = rule == RequantizeRule::r2 || rule == RequantizeRule::r3 ||
+                             rule == RequantizeRule::r5 || rule == RequantizeRule::r8;
+    if (!in_integers && !(std::isfinite(k.multiplier) && k.multiplier > 0.0f)) {
+        return join("by the rule's steps in float32 it becomes ", k.multiplier);
+    }
+    if (rule == RequantizeRule::r5 && m < 0x1p-62) return "R5 shifts by at most 62";
+    const OutputGrid& y = asked.grid;
+    const bool held = (y.zero_point - y.qmin) / m < 0x1p31 && k.integer > 0;
+    if (rule == RequantizeRule::r8 && !held) return "R8's min or recip would leave its integers";
+    return hardware.empty() ? "" : multiplier_refusal(find_hardware(hardware), k.multiplier);
+}
+
+void check_constants(const Requantization& asked, const std::string& hardware) {
     for (int64_t c = 0; c < asked.channels(); ++c) {
         const RequantizeConstants& k = asked.constants[c];
-        const bool finite = std::isfinite(k.multiplier) && std::isfinite(k.bias * k.bias_factor);
-        check_kind(finite, ErrorKind::usage, rule_name(asked.rule), ": channel ", c,
-                   " has the multiplier ", k.multiplier, " and the float bias ", k.bias,
-                   ", from scales beyond float32; choose others");
+        const double m = double{asked.input_scale} * asked.weight_scale_of(c) / asked.grid.scale;
+        const std::string refusal = refusal_of(asked, k, m, hardware);
+        check_kind(refusal.empty(), ErrorKind::usage, rule_name(asked.rule), ": channel ", c,
+                   " has the multiplier ", m, "; ", refusal, "; choose other scales");
+        const float bias = k.bias * k.bias_factor;
+        check_kind(std::fabs(bias) < 0x1p31f, ErrorKind::usage, rule_name(asked.rule),
+                   ": the float bias of channel ", c, " is ", bias,
+                   asked.rule == RequantizeRule::r9 ? " output steps" : " accumulators",
+                   ", beyond int32; take a smaller bias or larger scales");
     }
 }
 
@@ -202,7 +237,7 @@ Requantization prepare(const RequantizeQuestion& question) {
     asked.constants =
         channel_constants(asked.rule, Tensor::full({1}, asked.input_scale), asked.weight_scale,
                           asked.bias.floats, asked.grid, channels);
-    check_constants(asked);
+    check_constants(asked, question.hardware);
     return asked;
 }
 
@@ -270,9 +305,6 @@ void print_head(const Requantization& asked, int64_t rows) {
     print_fact(std::cout, "output zero point", std::to_string(y.zero_point));
     print_fact(std::cout, "codes", join("[", y.qmin, ", ", y.qmax, "]"));
     print_fact(std::cout, "bias", asked.bias.words);
-    if (y.zero_point < y.qmin || y.zero_point > y.qmax) {
-        print_fact(std::cout, "note", "the zero point is no code: real 0 cannot be represented");
-    }
     print_channels(asked, rows);
 }
 
@@ -315,29 +347,16 @@ int explain_requantize(const RequantizeQuestion& question) {
         return 0;
     }
     const Requantization asked = prepare(question);
-    StepTable table{
-        {"element", "channel", "accumulator", "with bias"}, term_names(asked.rule), {}, {}};
-    StepCounts counts;
-    Tensor q = Tensor::empty(asked.acc.shape(), DType::I32);
-    for (int64_t i = 0; i < q.numel(); ++i) {
+    StepRecord record({"element", "channel", "accumulator", "with bias"}, term_names(asked.rule),
+                      asked.acc.shape(), question.rows);
+    for (int64_t i = 0; i < asked.acc.numel(); ++i) {
         const int64_t c = i % asked.channels();
         const int32_t sum = asked.with_bias(i);
-        const RuleSteps steps = rule_steps(asked.rule, sum, asked.constants[c], asked.grid);
-        q.data<int32_t>()[i] = steps.code;
-        counts.add(steps);
-        if (i < question.rows) table.add({i, c, asked.acc.data<int32_t>()[i], sum}, steps);
+        record.add({i, c, asked.acc.data<int32_t>()[i], sum},
+                   rule_steps(asked.rule, sum, asked.constants[c], asked.grid));
     }
-    if (!question.output.empty()) save_npy(question.output, q);
-    if (question.json) {
-        nlohmann::ordered_json result = head_json(asked);
-        add_steps(result, table, counts);
-        std::cout << result.dump() << '\n';
-        return 0;
-    }
-    print_head(asked, question.rows);
-    print_steps(table, counts);
-    if (!question.output.empty()) print_fact(std::cout, "written to", question.output);
-    return 0;
+    return record.finish(question.output, question.json, head_json(asked),
+                         [&] { print_head(asked, question.rows); });
 }
 
 }  // namespace gradus

@@ -113,6 +113,36 @@ BOOST_AUTO_TEST_CASE(saturation_is_counted) {
     BOOST_TEST(out.says("tie, clamped"));
 }
 
+// Behind every rounding stands the integer that it gave, also where int32 ends.
+BOOST_AUTO_TEST_CASE(what_is_clamped_is_shown_whole) {
+    const auto shown = [](const std::string& rule, const std::string& scale) {
+        Shifted out;
+        out.by(rule, {INT32_MAX, INT32_MIN}, scale, {"--output-zero-point", "3", "--json"});
+        std::vector<int64_t> rounded;
+        const auto json = nlohmann::json::parse(out.end.out);
+        for (const auto& element : json["elements"]) {
+            rounded.push_back(element["rounded"]);
+            // Floats as large as these lose the zero point.
+            const int64_t zero = rule[1] == '1' || rule == "R9" ? 0 : rule == "R8" ? -128 : 3;
+            BOOST_TEST(element["with_zero_point"] == rounded.back() + zero);
+        }
+        return rounded;
+    };
+    using Wide = std::vector<int64_t>;
+    const int64_t end = INT64_C(1) << 31;
+    BOOST_TEST(shown("R3", "1") == (Wide{end - 1, -end}));
+    BOOST_TEST(shown("R5", "1") == (Wide{end - 1, -end}));
+    BOOST_TEST(shown("R5", "4") == (Wide{4 * end - 4, -4 * end}));
+    BOOST_TEST(shown("R3", "4") == (Wide{4 * end - 4, -4 * end}));
+    BOOST_TEST(shown("R1", "4") == (Wide{4 * end, -4 * end}));  // float has rounded 2^31 - 1 up
+    BOOST_TEST(shown("R9", "4") == (Wide{4 * end, -4 * end}));
+    BOOST_TEST(shown("R1c", "1") == (Wide{end, -end}));  // 2^31 + 3 in float
+    // R2 saturates at int32 before its product, which is by a half: m = 2^30 2^2 in Q31
+    BOOST_TEST(shown("R2", "2") == (Wide{end / 2, -end / 2}));
+    // min = (-128 - 3) 2, recip = 2^30: (2^31 + 261) / 2, up, and (-2^31 + 262) / 2
+    BOOST_TEST(shown("R8", "0.5") == (Wide{end / 2 + 131, -end / 2 + 131}));
+}
+
 BOOST_AUTO_TEST_CASE(channels_have_their_own_scales_and_biases) {
     ExplainedCodes out;
     const std::string acc =
@@ -236,8 +266,8 @@ BOOST_AUTO_TEST_CASE(the_steps_lead_to_the_code) {
                 const int32_t acc = static_cast<int32_t>(rng.below(i, 4000)) - 2000;
                 const RuleSteps steps = rule_steps(rule, acc, k, y);
                 BOOST_TEST(steps.terms.size() == term_names(rule).size());
-                BOOST_TEST(steps.code == std::clamp(steps.with_zero, -128, 127));
-                const double off = std::fabs(steps.value - steps.rounded);
+                BOOST_TEST(steps.code == std::clamp<int64_t>(steps.with_zero, -128, 127));
+                const double off = std::fabs(steps.value - static_cast<double>(steps.rounded));
                 BOOST_TEST(off <= .5, name << " " << acc << ": " << steps.value);
                 BOOST_TEST(steps.tie == (off == .5));
                 const int32_t zero = rule == RequantizeRule::r1c  ? 0
@@ -261,9 +291,10 @@ BOOST_AUTO_TEST_CASE(the_steps_of_an_addition_lead_to_the_code) {
             for (int32_t q = -128; q < 128; ++q) {
                 const RuleSteps steps = rule_steps(h.add, p, q, k, {-128, 127});
                 BOOST_REQUIRE(steps.code == residual_add_value(h.add, p, q, k, -128, 127));
-                BOOST_REQUIRE(steps.code == std::clamp(steps.with_zero, -128, 127));
-                BOOST_REQUIRE(std::fabs(steps.value - steps.rounded) <= .5);
-                BOOST_REQUIRE(steps.tie == (std::fabs(steps.value - steps.rounded) == .5));
+                BOOST_REQUIRE(steps.code == std::clamp<int64_t>(steps.with_zero, -128, 127));
+                BOOST_REQUIRE(std::fabs(steps.value - static_cast<double>(steps.rounded)) <= .5);
+                BOOST_REQUIRE(steps.tie ==
+                              (std::fabs(steps.value - static_cast<double>(steps.rounded)) == .5));
                 ties += steps.tie;
             }
         }
@@ -317,7 +348,10 @@ BOOST_AUTO_TEST_CASE(averages_by_hand) {
     // the zero point is outside the rounding: (6 - 4) / 4 = 0.5 and rne(0.5) + 1
     BOOST_TEST(average("xnnpack", {6}, {"--count", "4", "--zero-point", "1"}) == Codes{1});
     BOOST_TEST(average("tflite", {6}, {"--count", "4", "--zero-point", "1"}) == Codes{2});
-    BOOST_TEST(average("tvm", {-256, 510, 0}, {"--count", "2"}) == (Codes{-128, 127, 0}));
+    BOOST_TEST(average("tvm", {-256, 254, 0}, {"--count", "2"}) == (Codes{-128, 127, 0}));
+    BOOST_TEST(out.says("0 below, 0 above"));
+    BOOST_TEST(average("tvm", {-256, 254, 0}, {"--count", "2", "--qmax", "6"}) ==
+               (Codes{-128, 6, 0}));
     BOOST_TEST(out.says("0 below, 1 above"));
 }
 
@@ -331,8 +365,8 @@ BOOST_AUTO_TEST_CASE(the_steps_of_an_average_lead_to_the_code) {
                     const RuleSteps steps = rule_steps(rule, sum, count, k, 5, {-128, 127});
                     BOOST_REQUIRE(steps.terms.size() == term_names(rule).size());
                     BOOST_REQUIRE(steps.code == average_code(rule, sum, count, k, 5, -128, 127));
-                    BOOST_REQUIRE(steps.code == std::clamp(steps.with_zero, -128, 127));
-                    const double off = std::fabs(steps.value - steps.rounded);
+                    BOOST_REQUIRE(steps.code == std::clamp<int64_t>(steps.with_zero, -128, 127));
+                    const double off = std::fabs(steps.value - static_cast<double>(steps.rounded));
                     BOOST_REQUIRE(off <= (rule == PoolRule::truncated ? .98 : .5));
                     BOOST_REQUIRE(steps.tie == (off == .5));
                 }
@@ -388,8 +422,9 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
                                    "--output-scale", "0.7", "--qmin", "-128", "--qmax", "127"});
         check_refused(code, more, parts);
     };
-    refused(2, acc, {"--rule", "R4", "--weight-scale", "1"}, {"R4", "R1 R1b"});
-    refused(2, acc, {"--rule", "none", "--weight-scale", "1"}, {"none"});
+    const std::string rules = "there are: R1 R1b R1c R1f R2 R3 R5 R8 R9 R10";
+    refused(2, acc, {"--rule", "R4", "--weight-scale", "1"}, {"R4", rules});
+    refused(2, acc, {"--rule", "none", "--weight-scale", "1"}, {"none", rules});
     refused(2, acc, {"--weight-scale", "1"}, {"--rule"});
     refused(2, acc, {"--rule", "R1"}, {"--weight-scale"});
     refused(2, acc, {"--rule", "R1", "--hardware", "tvm", "--weight-scale", "1"}, {"drop one"});
@@ -401,6 +436,37 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
     refused(2, acc, {"--rule", "R8", "--weight-scale", "1", "--qmin", "-300"}, {"R8", "255"});
     refused(2, acc, {"--rule", "R1", "--weight-scale", "1", "--input-scale", "1e-60"},
             {"--input-scale", "float32"});
+    refused(2, acc, {"--rule", "R1", "--weight-scale", "1e40000"}, {"--weight-scale", "float32"});
+    // No scale of its own is wrong, their product is.
+    for (const char* rule : {"R1", "R1b", "R1c", "R1f", "R2", "R3", "R8", "R9", "R10"}) {
+        refused(2, acc, {"--rule", rule, "--input-scale", "1e30", "--weight-scale", "1e28"},
+                {rule, "multiplier 1.4", "2^31", "choose other scales"});
+    }
+    for (const char* rule : {"R1", "R1b", "R1c", "R1f", "R9", "R10"}) {
+        refused(2, acc, {"--rule", rule, "--input-scale", "1e-30", "--weight-scale", "1e-28"},
+                {rule, "becomes 0", "choose other scales"});
+    }
+    refused(2, acc, {"--rule", "R8", "--input-scale", "1e-9", "--weight-scale", "1"}, {"R8's min"});
+    refused(2, acc,
+            {"--rule", "R5", "--input-scale", "8.67361738e-19", "--weight-scale", "0.125",
+             "--output-scale", "1"},
+            {"R5", "by at most 62"});
+    refused(2, acc, {"--hardware", "xnnpack", "--weight-scale", "1000"}, {"xnnpack takes", "256"});
+    refused(2, acc, {"--hardware", "xnnpack", "--weight-scale", "1e-10"}, {"xnnpack takes"});
+    // Zero points and codes that the row cannot have.
+    const auto zero = [&](const std::string& place, const std::string& z, const std::string& part) {
+        refused(2, acc,
+                {place[0] == 'R' ? "--rule" : "--hardware", place, "--weight-scale", "0.5",
+                 "--input-scale", "0.5", "--output-scale", "0.5", "--output-zero-point", z},
+                {"--output-zero-point", z, part});
+    };
+    zero("R1", "128", "none of the codes [-128, 127]");
+    zero("R3", "-129", "none of the codes [-128, 127]");
+    zero("tflite", "200", "none of the codes [-128, 127]");
+    zero("tensorrt", "3", "tensorrt are symmetric");
+    zero("tvm", "-1", "tvm are symmetric");
+    refused(2, acc, {"--hardware", "tflite", "--weight-scale", "1", "--qmax", "255"},
+            {"[-128, 255]", "8 bits"});
     const Arguments plain{"--rule", "R1", "--weight-scale", "1"};
     const auto bias = [&](const std::string& name, const Tensor& values) {
         Arguments all = plain;
@@ -417,8 +483,14 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
             {"z.npy", "[1]", "positive"});
     refused(3, two, bias("b.npy", ints({1, 2, 3})), {"b.npy", "[3]", "2"});
     refused(3, acc, bias("big.npy", ints({INT32_MAX})), {"leave int32", "2147483647"});
-    refused(1, acc, {"--rule", "R1", "--weight-scale", "1", "--output", "no/such/q.npy"},
-            {"no/such"});
+    for (const char* rule : {"R1c", "R1f", "R9"}) {
+        refused(2, acc,
+                {"--rule", rule, "--weight-scale", "1", "--bias",
+                 files.save("huge.npy", floats({1e30f}))},
+                {rule, "bias of channel 0", "smaller bias"});
+    }
+    refused(1, acc, {"--rule", "R1", "--weight-scale", "1", "--output", acc + "/no/q.npy"},
+            {"acc.npy/no", "choose another path"});
 
     const auto add = [&](int code, const Arguments& more, const std::vector<std::string>& parts) {
         Arguments all{"add", "--lhs", acc, "--rhs", acc};
@@ -432,10 +504,25 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
     add(2, {"--scales", "1,1"}, {"--scales", "three", "'1,1'"});
     add(2, {"--scales", "1,1,1,1"}, {"--scales", "three"});
     add(2, {"--scales", "1,0,1"}, {"--scales", "positive", "0"});
-    add(2, {"--scales", "1,1,1", "--zero-points", "0,300,0"}, {"300", "8 bits"});
+    add(2, {"--scales", "1,1,1", "--zero-points", "0,300,0"}, {"300", "[0, 255]"});
     add(2, {"--hardware", "xnnpack", "--scales", "1,1,0.001"}, {"XNNPACK", "2^8"});
     add(2, {"--hardware", "hexagon-nn", "--scales", "1,1,0.01"}, {"Hexagon", "63.98"});
     add(2, {"--hardware", "tvm", "--scales", "1,0.3,1"}, {"power of two", "0.3"});
+    for (const char* row : {"onnxruntime", "tflite", "fbgemm", "snpe"}) {
+        add(2, {"--hardware", row, "--scales", "1,1,1e-38"}, {"--scales", "1e-38", "float32"});
+        add(2, {"--hardware", row, "--scales", "1,1,1e-4"}, {"--scales", "ratios", "10000"});
+        add(2, {"--hardware", row, "--scales", "1,1e-9,1"}, {"--scales", "ratios", "1e-09"});
+    }
+    const std::string s8 = files.save("s8.npy", ints({-5, 2, 3}));
+    add(2, {"--scales", "1,1,1", "--rhs", s8}, {"s8.npy", "-5 to 3", "onnxruntime", "[0, 255]"});
+    add(2,
+        {"--hardware", "tflite", "--scales", "1,1,1", "--lhs",
+         files.save("u8.npy", ints({5, 2, 200}))},
+        {"u8.npy", "2 to 200", "[-128, 127]", "--qmin"});
+    add(2, {"--scales", "1,1,1", "--zero-points", "0,-3,0"}, {"-3", "[0, 255]"});
+    add(2, {"--scales", "1,1,1", "--zero-points", "0,0,7", "--qmax", "6"}, {"7", "[0, 6]"});
+    add(2, {"--hardware", "tensorrt", "--scales", "1,1,1", "--zero-points", "0,3,0"},
+        {"tensorrt are symmetric", "3"});
     add(3, {"--scales", "1,1,1", "--rhs", files.save("o.npy", ints({1, 2}))},
         {"o.npy", "[2]", "[3]"});
     add(3, {"--scales", "1,1,1", "--rhs", files.save("w9.npy", ints({-1, 2, 128}))},
@@ -453,7 +540,14 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
     average(2, {"--count", "4"}, {"--scale"});
     average(2, {"--count", "0", "--scale", "1"}, {"--count", "1"});
     average(2, {"--count", "4", "--scale", "1e-60"}, {"--scale", "float32"});
-    average(2, {"--hardware", "acl", "--count", "4", "--scale", "1"}, {"acl", "float"});
+    average(2, {"--count", "4", "--scale", "1e-39"}, {"--scale", "float32"});
+    average(2, {"--hardware", "acl", "--count", "4", "--scale", "1"},
+            {"acl", "float", "tensorrt tvm"});
+    average(2, {"--count", "4", "--scale", "1", "--zero-point", "-5"}, {"-5", "[0, 255]"});
+    average(2, {"--hardware", "tvm", "--count", "4", "--scale", "1", "--zero-point", "1"},
+            {"tvm are symmetric"});
+    average(2, {"--count", "2", "--scale", "1", "--sums", files.save("neg.npy", ints({-3}))},
+            {"neg.npy", "sum 0, -3", "[0, 255]"});
     const auto sums = [&](const std::string& path, const std::vector<std::string>& parts) {
         average(3, {"--count", "1", "--scale", "1", "--sums", path}, parts);
     };
