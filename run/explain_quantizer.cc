@@ -21,13 +21,24 @@ constexpr int64_t kReadableElements = 16;
 void make_folder(const std::string& folder) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
-    check(!error, "cannot make the folder of --output ", folder, ": ", error.message());
+    check(!error, "cannot make the folder of --output ", folder, ": ", error.message(),
+          "; choose another");
 }
 
 std::string number(double value) {
     char text[32];
     std::snprintf(text, sizeof text, "%.6g", value);
     return text;
+}
+
+void check_gradient_scale(const QuantizerQuestion& question, const QuantizerProbe& probe) {
+    const auto& parameters = probe.quantizer.parameters;
+    const bool learns = std::any_of(parameters.begin(), parameters.end(),
+                                    [](const auto& parameter) { return parameter->trainable; });
+    check_kind(question.gradient_scale < 0.0 || learns, ErrorKind::usage, "--gradient-scale ",
+               "multiplies the gradients of learned parameters, and ",
+               probe.quantizer.algorithm->name, " has none; drop it or name an algorithm that ",
+               "learns");
 }
 
 // ---- an array --------------------------------------------------------------------------------
@@ -162,7 +173,7 @@ Tensor load_gradient(const std::string& path, const Shape& shape) {
     if (path.empty()) return Tensor::full(shape, 1.0f);
     const Tensor dy = load_finite(path);
     check_kind(dy.shape() == shape, ErrorKind::data, path, ": the gradient's shape ", dy.shape(),
-               " is not the input's, ", shape);
+               " is not the input's, ", shape, "; save it in that shape");
     return dy;
 }
 
@@ -170,6 +181,7 @@ int explain_array(const QuantizerQuestion& question) {
     const Tensor x = load_finite(question.input);
     const Tensor dy = load_gradient(question.grad, x.shape());
     const QuantizerProbe probe = make_probe(question, x, "from the input");
+    check_gradient_scale(question, probe);
     const ArrayReport report = report_on(probe, x, dy);
     if (!question.output.empty()) write_arrays(question.output, report);
     if (question.json) {
@@ -275,6 +287,7 @@ int explain_staircase(const QuantizerQuestion& asked) {
     const Tensor first = standard_ramp(question);
     const std::string source = join("from a ramp, ", first.data<float>()[0], " to 1");
     const QuantizerProbe probe = make_probe(question, first, source);
+    check_gradient_scale(asked, probe);
     const std::vector<Step> steps = staircase(probe, ramp_for(probe, first));
     const std::vector<Derivative> derivatives = derivatives_of(probe, steps);
     if (!question.output.empty()) {

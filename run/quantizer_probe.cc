@@ -67,6 +67,39 @@ Quantizer quantizer_of(const QuantizerQuestion& question, const Tensor& first_va
     return q;
 }
 
+// ---- flags without effect --------------------------------------------------------------------
+
+// Where docs/algorithms.md has two readings.
+bool readings_differ(const QuantizerQuestion& question, const Quantizer& q) {
+    const std::string name = q.algorithm->name;
+    const bool activation = q.role == Role::activation;
+    return (name == "lsq" && q.free_zero_point) || (name == "dsq" && question.dsq_form == "auto") ||
+           (name == "qil" && activation && !q.format.is_signed) || (name == "minmax" && activation);
+}
+
+// What only some algorithms ask for, refused of the others.
+void refuse_idle_flags(const QuantizerQuestion& question, const Quantizer& q) {
+    const std::string name = q.algorithm->name;
+    check_kind(question.dsq_form == "auto" || name == "dsq", ErrorKind::usage, "--dsq-form ",
+               question.dsq_form, " chooses dsq's gradient, and ", name,
+               " has one only; drop it or name --algo dsq");
+    check_kind(
+        question.reading == "paper" || readings_differ(question, q), ErrorKind::usage,
+        "--reading code differs in the free zero point of lsq, the gradient of dsq, unsigned ",
+        "activations of qil and activations of minmax; it changes nothing here, drop it");
+}
+
+// `origins`: where each parameter's value came from.
+void refuse_idle_calibration(const QuantizerQuestion& question, const QuantizerProbe& probe,
+                             const std::string& source) {
+    const auto& origins = probe.origins;
+    check_kind(question.calibration == "auto" ||
+                   std::find(origins.begin(), origins.end(), source) != origins.end(),
+               ErrorKind::usage, "--calibration ", question.calibration,
+               " finds where parameters start, and none of ", probe.quantizer.algorithm->name,
+               " is left to find; drop it or a --set");
+}
+
 // ---- settings --------------------------------------------------------------------------------
 
 struct Setting {
@@ -124,16 +157,17 @@ Tensor values_of_setting(const Setting& setting, int64_t channels) {
     const auto [stop, error] = std::from_chars(text.data(), end, value);
     if (stop == end) {
         check_kind(error == std::errc(), ErrorKind::usage, "--set ", setting.name, "=", text,
-                   ": no float32 holds this number");
+                   ": no float32 holds this number; choose one that it does");
         return Tensor::from(std::vector<float>{value}, {1});
     }
     const bool is_file = text.size() > 4 && text.compare(text.size() - 4, 4, ".npy") == 0;
     check_kind(is_file, ErrorKind::usage, "--set ", setting.name,
                " takes a number or a .npy file; got '", text, "'");
     const Tensor values = load_finite(text);
-    check_kind(values.numel() == 1 || values.numel() == channels, ErrorKind::data, "--set ",
-               setting.name, ": ", text, " has the shape ", values.shape(), "; it takes 1 or ",
-               channels, " numbers, one for each channel");
+    check_kind(
+        values.numel() == 1 || values.numel() == channels, ErrorKind::data, "--set ", setting.name,
+        ": ", text, " has the shape ", values.shape(), "; it takes ",
+        channels == 1 ? "1 number" : join("1 or ", channels, " numbers, one for each channel"));
     return values;
 }
 
@@ -230,6 +264,7 @@ QuantizerProbe make_probe(const QuantizerQuestion& question, const Tensor& first
     const std::vector<Setting> settings = settings_of(question);
     for (const Setting& setting : settings) make_room_for(q, setting, probe.notes);
     make_parameters(q, channel_count(q.format, first_values.shape()));
+    refuse_idle_flags(question, q);
     initialise(probe, first_values, source);
     for (const Setting& setting : settings) {
         for (size_t i = 0; i < q.parameters.size(); ++i) {
@@ -238,6 +273,7 @@ QuantizerProbe make_probe(const QuantizerQuestion& question, const Tensor& first
             probe.origins[i] = "set";
         }
     }
+    refuse_idle_calibration(question, probe, source);
     check_order(q);
     project(probe);
     probe.grid = q.algorithm->grid(q);
@@ -276,7 +312,7 @@ Tensor zero_point_in_use(const QuantizerProbe& probe) {
 Tensor load_finite(const std::string& path) {
     const Tensor values = load_npy(path);
     check_kind(values.numel() > 0, ErrorKind::data, path, ": an array of shape ", values.shape(),
-               " holds no value");
+               " holds no value; save one of at least one");
     if (values.dtype() == DType::F32) return finite_floats<float>(values, path);
     check_kind(values.dtype() == DType::F64, ErrorKind::data, path, ": holds ", values.dtype(),
                "; save it as float32 or float64");

@@ -224,6 +224,14 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     refused_on(x, 2, {"--algo", "pact", "--per-channel", "0"}, {"pact", "per channel"});
     refused_on(x, 2, {"--algo", "tqt", "--asymmetric"}, {"tqt", "asymmetric"});
     refused_on(x, 2, {"--algo", "qil", "--simulate", "exact"}, {"qil", "not deployable"});
+    // What would change nothing is no answer to a question.
+    refused_on(x, 2, {"--dsq-form", "ste"}, {"--dsq-form ste", "lsq has one", "--algo dsq"});
+    refused_on(x, 2, {"--reading", "code"}, {"--reading code", "changes nothing", "drop it"});
+    refused_on(x, 2, {"--algo", "dsq", "--dsq-form", "ste", "--reading", "code"}, {"--reading"});
+    for (const char* algo : {"minmax", "dorefa"}) {
+        refused_on(x, 2, {"--algo", algo, "--gradient-scale", "2"}, {"--gradient-scale", algo});
+    }
+    refused_on(x, 2, {"--set", "scale=1", "--calibration", "mse"}, {"--calibration mse", "--set"});
     refused_on(x, 2, {"--set", "scale"}, {"--set", "NAME=NUMBER", "scale"});
     refused_on(x, 2, {"--set", "alpha=3"}, {"alpha", "lsq", "scale, zero_point"});
     refused_on(x, 2, {"--algo", "dorefa", "--set", "scale=3"}, {"dorefa", "none"});
@@ -254,6 +262,7 @@ BOOST_AUTO_TEST_CASE(broken_data_are_3) {
                {"dy.npy", "[4, 3]", "[3, 4]"});
     refused_on(x, 3, {"--per-channel", "0", "--set", "scale=" + file("s.npy", vector_of({1, 1}))},
                {"s.npy", "[2]", "1 or 3"});
+    refused_on(x, 3, {"--set", "scale=" + files.path("s.npy")}, {"s.npy", "[2]", "takes 1 number"});
     refused_on(x, 1, {"--output", files.file("file", "kept") + "/out"}, {"--output", "file/out"});
     BOOST_TEST(read_bytes(files.path("file")) == "kept");
 }
