@@ -2,21 +2,15 @@
 
 #include <unistd.h>
 
-#include <cctype>
-#include <cstdio>
 #include <filesystem>
 #include <set>
 
 #include "integer/execute.h"
-#include "integer/register_grids.h"
 #include "integer/rule_constants.h"
 #include "io/atomic_file.h"
-#include "io/golden_files.h"
+#include "io/golden_numbers.h"
 #include "io/npy.h"
 #include "io/sha256.h"
-#include "nn/node_attributes.h"
-#include "quant/average.h"
-#include "tensor/kernels/average_pool.h"
 
 namespace gradus {
 
@@ -24,24 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = GoldenJson;
-
-std::string hex_text(float value) {
-    char text[40];
-    std::snprintf(text, sizeof text, "%a", static_cast<double>(value));
-    return text;
-}
-
-// Node names are letters, digits, dots and dashes; anything else would be no stable file name.
-std::string layer_folder(size_t index, const std::string& name) {
-    char number[16];
-    std::snprintf(number, sizeof number, "%03zu_", index);
-    std::string folder = number + name;
-    for (char& c : folder) {
-        const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-';
-        if (!plain) c = '_';
-    }
-    return folder;
-}
 
 // A folder beside its place until it is complete.
 class NewFolder {
@@ -87,10 +63,12 @@ class NewFolder {
 
 class GoldenWriter {
   public:
-    GoldenWriter(const NewFolder& folder, const QuantizedModel& model, const Program& program)
+    GoldenWriter(const NewFolder& folder, const QuantizedModel& model, const Program& program,
+                 const GoldenStep& step)
         : folder_(folder),
           model_(model),
           program_(program),
+          step_(step),
           grids_(register_grids(model, program)) {}
 
     Json write(const Tensor& images, const GoldenFacts& facts) {
@@ -129,7 +107,7 @@ class GoldenWriter {
     }
 
     Json layer(const Instruction& i, const std::vector<Tensor>& inputs, const Tensor& output) {
-        const std::string folder = layer_folder(layers_.size(), i.name);
+        const std::string folder = golden_folder(layers_.size(), i.name);
         folder_.make(folder);
         Json json{{"folder", folder}, {"name", i.name}, {"op", i.op}, {"float", i.is_float}};
         json["quantizer"] = i.quantizer.empty() ? Json() : Json(i.quantizer);
@@ -144,14 +122,15 @@ class GoldenWriter {
         }
         json["weight"] = weight_json(i);
         json["constants"] = constants_json(i, folder);
-        if (i.op == "add" && !i.is_float) json["elements"] = add_elements();
-        if (averages(i)) json["average"] = average_json(i, inputs);
+        if (i.op == "add" && !i.is_float) json["elements"] = golden_add_elements();
+        if (averages(i)) json["average"] = golden_average(i, inputs[0].shape());
         json["accumulator"] =
             accumulator_.defined() ? file(folder + "/accumulator", accumulator_) : Json();
         accumulator_ = Tensor();
         json["output"] = {{"register", i.output},
                           {"grid", grid_json(i.output)},
                           {"file", file(folder + "/output", output)}};
+        if (step_) step_();
         return json;
     }
 
@@ -171,29 +150,13 @@ class GoldenWriter {
         return json;
     }
 
-    Json grid_json(int reg) const {
-        const auto& grid = grids_.at(reg);
-        if (!grid) return {};
-        return {{"scale", grid->scale},
-                {"scale_hex", hex_text(grid->scale)},
-                {"zero_point", grid->zero_point},
-                {"bits", grid->format.bits},
-                {"signed", grid->format.is_signed},
-                {"low", grid->bounds.lo},
-                {"high", grid->bounds.hi}};
-    }
+    Json grid_json(int reg) const { return golden_grid(grids_.at(reg)); }
 
     Json weight_json(const Instruction& i) const {
         const Quantizer* q =
             i.is_float || !i.constants.count("weight") ? nullptr : weight_quantizer(model_, i.name);
         if (!q) return {};
-        const auto scales = q->algorithm->grid(*q).scale.to_vector<float>();
-        Json hex = Json::array();
-        for (const float scale : scales) hex.push_back(hex_text(scale));
-        return {{"bits", q->format.bits},
-                {"signed", q->format.is_signed},
-                {"scale", scales},
-                {"scale_hex", hex}};
+        return golden_weight(q->format, q->algorithm->grid(*q).scale.to_vector<float>());
     }
 
     Json constants_json(const Instruction& i, const std::string& folder) const {
@@ -209,49 +172,10 @@ class GoldenWriter {
         return i.is_float ? "constant_" + name : name;
     }
 
-    // What stands in ratios.npy and integers.npy of a sum (quant/residual_add.h).
-    static Json add_elements() {
-        return {
-            {"ratios", {"a_ratio", "b_ratio", "y_ratio", "a_offset", "b_offset"}},
-            {"integers",
-             {"a_zero_point", "b_zero_point", "y_zero_point", "a_q31", "a_exponent", "b_q31",
-              "b_exponent", "y_q31", "y_exponent", "a_integer", "b_integer", "shift", "offset"}}};
-    }
-
-    static bool averages(const Instruction& i) {
-        return !i.is_float && (i.op == "global_average_pool" || i.op == "average_pool2d");
-    }
-
-    // The constants that the rule makes of the scale and the number of pixels; of windows a list,
-    // one entry for each count that occurs.
-    static Json average_json(const Instruction& i, const std::vector<Tensor>& inputs) {
-        const Shape& x = inputs[0].shape();
-        if (i.op == "global_average_pool") {
-            return average_json(i, static_cast<int32_t>(x[1] * x[2]));
-        }
-        const PoolShape shape = pool_shape(i.name.c_str(), x, pool_attrs(i.attributes));
-        Json list = Json::array();
-        const auto counts = average_pool_counts(shape);
-        for (const int32_t count : std::set<int32_t>(counts.begin(), counts.end())) {
-            list.push_back(average_json(i, count));
-        }
-        return list;
-    }
-    static Json average_json(const Instruction& i, int32_t count) {
-        const float scale = i.constants.at("scale").data<float>()[0];
-        const AverageConstants k = average_constants(rule_of<PoolRule>(i), scale, count);
-        return {{"count", count},
-                {"multiplier", k.multiplier},
-                {"multiplier_hex", hex_text(k.multiplier)},
-                {"q31", k.q31.value},
-                {"exponent", k.q31.exponent},
-                {"integer", k.integer},
-                {"shift", k.shift}};
-    }
-
     const NewFolder& folder_;
     const QuantizedModel& model_;
     const Program& program_;
+    const GoldenStep& step_;
     const std::vector<std::optional<RegisterGrid>> grids_;
     Tensor accumulator_;  // of the instruction in hand
     Json layers_ = Json::array();
@@ -292,10 +216,10 @@ void check_golden_folder(const std::string& folder) {
 }
 
 void save_golden(const std::string& folder, const QuantizedModel& model, const Program& program,
-                 const Tensor& images, const GoldenFacts& facts) {
+                 const Tensor& images, const GoldenFacts& facts, const GoldenStep& step) {
     check_golden_folder(folder);
     NewFolder place(without_slash(folder));
-    const Json manifest = GoldenWriter(place, model, program).write(images, facts);
+    const Json manifest = GoldenWriter(place, model, program, step).write(images, facts);
     const std::string text = manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
     write_file_atomically(place.file(kGoldenManifest), text);
     write_file_atomically(place.file(kGoldenSums), golden_sums(manifest, text));

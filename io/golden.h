@@ -18,6 +18,7 @@
 // quant/residual_add.h, quant/average.h), so a bundle outlives the order of an enumeration.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -30,13 +31,16 @@ namespace gradus {
 // Facts of the network and of the program that wrote the bundle: entries of the manifest.
 using GoldenFacts = std::map<std::string, std::string>;
 
+// Called after every layer; what it throws ends the work, and nothing of it is left.
+using GoldenStep = std::function<void()>;
+
 // Error(usage) if `folder` holds anything that is no part of an earlier bundle.
 void check_golden_folder(const std::string& folder);
 
 // Runs the Program on images [N, H, W, C] by the readable kernel and writes the bundle; an earlier
 // one is replaced.
 void save_golden(const std::string& folder, const QuantizedModel& model, const Program& program,
-                 const Tensor& images, const GoldenFacts& facts);
+                 const Tensor& images, const GoldenFacts& facts, const GoldenStep& step = nullptr);
 
 // One layer, replayed from its files.
 struct GoldenLayer {
@@ -47,8 +51,10 @@ struct GoldenLayer {
 };
 
 // Reads a bundle and replays it layer by layer with the readable kernel: accumulators, outputs, and
-// that each input is what the layer before gave. Ends behind the first layer that differs.
+// that each input is what the layer before gave. Every number of the manifest that is not replayed is
+// compared with what follows from the others (io/golden_numbers.h). Ends behind the first layer that
+// differs.
 // Error(data), naming the file: missing, damaged, or not what the manifest says.
-std::vector<GoldenLayer> verify_golden(const std::string& folder);
+std::vector<GoldenLayer> verify_golden(const std::string& folder, const GoldenStep& step = nullptr);
 
 }  // namespace gradus

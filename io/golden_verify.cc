@@ -2,12 +2,14 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
+#include <type_traits>
 
 #include "integer/compare.h"
 #include "integer/execute.h"
 #include "integer/rule_constants.h"
 #include "io/golden.h"
-#include "io/golden_files.h"
+#include "io/golden_numbers.h"
 #include "io/npy.h"
 #include "io/sha256.h"
 #include "quant/average.h"
@@ -101,6 +103,7 @@ void require(bool ok, const std::string& what) {
 
 // What the kernels take for granted. The rules check their own constants.
 void validate(const Instruction& i, const std::vector<Tensor>& inputs) {
+    require(!inputs.empty(), "a layer that reads nothing");
     const bool reals = i.op == "quantize";
     for (const Tensor& x : inputs) {
         const bool codes = x.dtype() == DType::I8 || x.dtype() == DType::U8;
@@ -134,17 +137,21 @@ class GoldenReader {
     GoldenReader(const std::string& folder, const Json& manifest)
         : folder_(folder), manifest_(manifest) {}
 
-    std::vector<GoldenLayer> replay() {
+    std::vector<GoldenLayer> replay(const GoldenStep& step) {
         given_[0] = load(manifest_.at("images"));
         std::vector<GoldenLayer> layers;
         for (const Json& layer : manifest_.at("layers")) {
             layers.push_back(replay_layer(layer));
+            if (step) step();
             if (!layers.back().difference.empty()) return layers;
         }
         const Json& logits = manifest_.at("logits");
         const Tensor& output = register_of(manifest_.at("program").at("output"));
         layers.push_back({"logits.npy", "output", true,
                           difference("logits.npy", load(logits), output, "the last layer gave")});
+        if (layers.back().difference.empty()) {
+            layers.back().difference = as_damage("", [&] { return golden_difference(manifest_); });
+        }
         return layers;
     }
 
@@ -163,6 +170,22 @@ class GoldenReader {
                    ", which is not what the manifest says");
         return tensor;
     }
+
+    // What does not fit together is damage, however it came about.
+    template <class Work>
+    std::invoke_result_t<const Work&> as_damage(const std::string& layer, const Work& work) const {
+        try {
+            return work();
+        } catch (const Error& error) {
+            fail(ErrorKind::data, folder_, "/", layer.empty() ? kGoldenManifest : layer,
+                 ": cannot be replayed: ", error.what());
+        } catch (const std::out_of_range&) {  // of a map or vector: what should be there is not
+            fail(ErrorKind::data, folder_, "/", layer.empty() ? kGoldenManifest : layer,
+                 ": cannot be replayed: a constant or an input is missing");
+        }
+    }
+
+    const Hardware& row() const { return find_hardware(manifest_.at("program").at("hardware")); }
 
     const Tensor& register_of(int index) const {
         const auto found = given_.find(index);
@@ -187,20 +210,37 @@ class GoldenReader {
         const Json& output = layer.at("output");
         const Tensor stored = load(output.at("file"));
         given_[output.at("register").get<int>()] = stored;
-        if (!result.replayed || !result.difference.empty()) return result;
+        if (result.replayed && result.difference.empty()) {
+            compare(instruction, inputs, stored_sums, stored, layer, result);
+        }
+        if (result.difference.empty()) {
+            result.difference = as_damage(result.folder, [&] {
+                return golden_difference(layer, instruction, inputs, stored, row(), grids_);
+            });
+        }
+        return result;
+    }
+
+    // The layer computed again.
+    void compare(const Instruction& instruction, const std::vector<Tensor>& inputs,
+                 const Tensor& stored_sums, const Tensor& stored, const Json& layer,
+                 GoldenLayer& result) const {
         Tensor computed_sums;
-        const Tensor computed = computed_output(result.folder, instruction, inputs, computed_sums);
+        const Tensor computed = as_damage(result.folder, [&] {
+            validate(instruction, inputs);
+            return execute(instruction, inputs, IntegerKernel::readable,
+                           [&](const Instruction&, const Tensor& a) { computed_sums = a; });
+        });
         if (stored_sums.defined() != computed_sums.defined()) {
             result.difference = result.folder + " has accumulators on one side only";
         } else if (stored_sums.defined()) {
-            result.difference =
-                difference(sums.at("name"), stored_sums, computed_sums, "replaying gives");
+            result.difference = difference(layer.at("accumulator").at("name"), stored_sums,
+                                           computed_sums, "replaying gives");
         }
         if (result.difference.empty()) {
-            result.difference =
-                difference(output.at("file").at("name"), stored, computed, "replaying gives");
+            result.difference = difference(layer.at("output").at("file").at("name"), stored,
+                                           computed, "replaying gives");
         }
-        return result;
     }
 
     Instruction instruction_of(const Json& layer) const {
@@ -208,6 +248,7 @@ class GoldenReader {
         i.name = layer.at("name");
         i.op = layer.at("op");
         i.is_float = layer.at("float");
+        i.output = layer.at("output").at("register");
         for (const auto& [name, value] : layer.at("attributes").items()) {
             i.attributes.set(name, attribute_value(value));
         }
@@ -221,29 +262,18 @@ class GoldenReader {
         return i;
     }
 
-    // What does not fit together is damage, however it came about.
-    Tensor computed_output(const std::string& layer, const Instruction& instruction,
-                           const std::vector<Tensor>& inputs, Tensor& sums) const {
-        try {
-            validate(instruction, inputs);
-            return execute(instruction, inputs, IntegerKernel::readable,
-                           [&](const Instruction&, const Tensor& a) { sums = a; });
-        } catch (const Error& error) {
-            fail(ErrorKind::data, folder_, "/", layer, ": cannot be replayed: ", error.what());
-        }
-    }
-
     const std::string& folder_;
     const Json& manifest_;
     std::map<int, Tensor> given_;  // by register
+    GoldenGrids grids_;
 };
 
 }  // namespace
 
-std::vector<GoldenLayer> verify_golden(const std::string& folder) {
+std::vector<GoldenLayer> verify_golden(const std::string& folder, const GoldenStep& step) {
     try {
         const Json manifest = trusted_manifest(folder);
-        return GoldenReader(folder, manifest).replay();
+        return GoldenReader(folder, manifest).replay(step);
     } catch (const nlohmann::json::exception& error) {
         fail(ErrorKind::data, folder, "/", kGoldenManifest, ": damaged (", error.what(), ")");
     }
