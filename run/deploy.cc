@@ -48,8 +48,7 @@ class Deployment {
     std::optional<Gap> gap_;
     std::optional<LogitsFiles> logits_;
     Progress progress_;
-    Accuracy simulated_, integer_, floats_;  // floats: of the gap's free run
-    double integer_seconds_ = 0;
+    Accuracy float_, simulated_, integer_, free_;  // free: the float simulation of --gap
 };
 
 Deployment::Deployment(const DeployOptions& options)
@@ -84,7 +83,8 @@ void Deployment::measure() {
         const Tensor images = samples(batch->images, 0, size);
         const Tensor labels = samples(batch->labels, 0, size);
         const BatchOutcome outcome = measured_.add(images, IntegerKernel::fastest);
-        if (gap_) count(floats_, gap_->add(images, IntegerKernel::fastest), labels);
+        count(float_, measured_.float_logits(), labels);
+        if (gap_) count(free_, gap_->add(images, IntegerKernel::fastest), labels);
         if (logits_) logits_->add(labels, measured_.float_logits(), outcome);
         count(simulated_, outcome.simulated_logits, labels);
         count(integer_, outcome.integer_logits, labels);
@@ -134,6 +134,7 @@ Result Deployment::result() const {
     result.simulate = run_.options.simulate;
     result.weight_bits = run_.options.weight_bits;
     result.activation_bits = run_.options.activation_bits;
+    result.float_top1 = float_.top1();
     result.simulated_top1 = simulated_.top1();
     result.integer_top1 = integer_.top1();
     result.predictions_compared = c.predictions_compared();
@@ -155,12 +156,10 @@ FinalFacts Deployment::final_facts() const {
 
 void Deployment::print(const std::vector<std::string>& differences) const {
     const Hardware& hardware = *run_.model.hardware;
-    const DeployFacts facts{options_.run,
-                            rules_text(hardware, run_.model.recipe.accumulator),
-                            !hardware.exact,
-                            differences,
-                            gap_ ? &*gap_ : nullptr,
-                            floats_.top1()};
+    const DeployFacts facts{options_.run,    rules_text(hardware, run_.model.recipe.accumulator),
+                            !hardware.exact, run_.options.accumulator,
+                            differences,     gap_ ? &*gap_ : nullptr,
+                            free_.top1()};
     if (options_.json) {
         std::cout << deploy_json(measured_, result(), final_facts(), facts);
         return;
@@ -171,10 +170,11 @@ void Deployment::print(const std::vector<std::string>& differences) const {
         std::cout << '\n';
     }
     if (gap_) {
-        print_gap(std::cout, *gap_, floats_.top1(), utf8);
+        print_gap(std::cout, *gap_, free_.top1(), utf8);
         std::cout << '\n';
     }
     print_final_table(std::cout, result(), final_facts(), utf8);
+    std::cout << "float: the network without its quantizers, on the same weights\n";
     std::cout << "rules: " << facts.rules << (facts.nominal ? ", nominal: " : ", exact: ")
               << hardware.evidence << '\n';
 }

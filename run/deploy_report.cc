@@ -51,13 +51,14 @@ Json grid_json(const LayerMeasure& m) {
             {"bits", m.grid->format.bits}, {"signed", m.grid->format.is_signed}};
 }
 
-Json accumulators_json(const LayerMeasure& m) {
+Json accumulators_json(const LayerMeasure& m, bool saturate) {
     if (m.accumulators == 0) return Json();
     Json json{{"min", m.least_accumulator},
               {"max", m.largest_accumulator},
               {"bits", m.accumulator_bits()}};
     json["bound"] = m.bound ? Json(m.bound->bound) : Json();
     json["bound_channel"] = m.bound ? Json(m.bound->channel) : Json();
+    json["changed"] = saturate && m.bound ? Json(m.saturated) : Json();
     return json;
 }
 
@@ -66,7 +67,7 @@ Json layer_json(const Measurement& measured, const LayerMeasure& m) {
     json["rule"] = m.rule.rule.empty() ? Json() : Json(m.rule.rule);
     json["multiplier"] = m.rule.multiplier;
     json["shift"] = m.rule.shift;
-    json["accumulators"] = accumulators_json(m);
+    json["accumulators"] = accumulators_json(m, measured.saturation().has_value());
     json["codes"] = m.codes;
     json["codes_low"] = m.clamps ? Json(m.at_low) : Json();
     json["codes_high"] = m.clamps ? Json(m.at_high) : Json();
@@ -175,6 +176,11 @@ std::string deploy_json(const Measurement& measured, const Result& result, const
           "codes_compared", "codes_different", "weights_sha256"}) {
         json[key] = common.at(key);
     }
+    json["float_same_weights_top1"] = common.at("float_top1");
+    const auto saturation = measured.saturation();
+    json["accumulator"] = facts.accumulator;
+    json["accumulators"] = saturation ? Json(saturation->all) : Json();
+    json["accumulators_changed"] = saturation ? Json(saturation->changed) : Json();
     json["rules"] = facts.rules;
     json["nominal"] = facts.nominal;
     json["float_nodes"] = final.float_nodes.value_or(0);

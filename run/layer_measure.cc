@@ -153,22 +153,27 @@ void Measurement::count_saturated(LayerMeasure& layer, const Instruction& i,
     });
 }
 
-std::string Measurement::saturation_note() const {
-    const AccumulatorPolicy policy = model_.recipe.accumulator;
-    if (policy == AccumulatorPolicy::exact) return "";
-    int64_t saturated = 0, all = 0;
-    const LayerMeasure* worst = nullptr;
+std::optional<Measurement::Saturation> Measurement::saturation() const {
+    if (model_.recipe.accumulator == AccumulatorPolicy::exact) return std::nullopt;
+    Saturation found;
     for (const LayerMeasure& m : layers_) {
         if (!m.bound) continue;
-        saturated += m.saturated;
-        all += m.accumulators;
-        if (!worst || m.saturated > worst->saturated) worst = &m;
+        found.changed += m.saturated;
+        found.all += m.accumulators;
+        if (!found.worst || m.saturated > found.worst->saturated) found.worst = &m;
     }
-    std::string note = join("note: ", accumulator_name(policy), " changed ", count_text(saturated),
-                            " of ", count_text(all), " accumulators");
-    if (saturated > 0) {
-        note += join(", most in ", worst->layer, ": ", count_text(worst->saturated), " of ",
-                     count_text(worst->accumulators));
+    return found;
+}
+
+std::string Measurement::saturation_note() const {
+    const std::optional<Saturation> found = saturation();
+    if (!found) return "";
+    std::string note =
+        join("note: ", accumulator_name(model_.recipe.accumulator), " changed ",
+             count_text(found->changed), " of ", count_text(found->all), " accumulators");
+    if (found->changed > 0) {
+        note += join(", most in ", found->worst->layer, ": ", count_text(found->worst->saturated),
+                     " of ", count_text(found->worst->accumulators));
     }
     return note;
 }

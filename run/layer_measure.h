@@ -50,7 +50,13 @@ class Measurement {
     // Codes that differ from the simulation; nothing where no quantizer stands.
     std::optional<LayerComparison> compared(const LayerMeasure& layer) const;
 
-    // How many accumulators a policy changed, and where most; "" where sums are exact.
+    // The accumulators that a policy changed, of all; nothing where sums are exact.
+    struct Saturation {
+        int64_t changed = 0, all = 0;
+        const LayerMeasure* worst = nullptr;  // where most were
+    };
+    std::optional<Saturation> saturation() const;
+    // The same as a line, or "".
     std::string saturation_note() const;
 
   private:

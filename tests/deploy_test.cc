@@ -5,6 +5,7 @@
 #include "io/npy.h"
 #include "io/program_file.h"
 #include "io/safetensors.h"
+#include "run/console_table.h"
 #include "run/result.h"
 #include "tests/compare.h"
 #include "tests/golden_bundle.h"
@@ -64,6 +65,15 @@ std::string copy_of(const std::string& run, const TemporaryFolder& folder) {
     return folder.path("");
 }
 
+int64_t right_of(const Tensor& logits, const Tensor& labels) {
+    int64_t right = 0;
+    for (int64_t i = 0; i < labels.numel(); ++i) {
+        const float* row = logits.data<float>() + 10 * i;
+        right += std::max_element(row, row + 10) - row == labels.data<int32_t>()[i];
+    }
+    return right;
+}
+
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
@@ -121,12 +131,10 @@ BOOST_AUTO_TEST_CASE(logits_of_every_image_are_written) {
     BOOST_TEST((floats.shape() == integers.shape()));
     BOOST_TEST(same_bits(integers, load_npy(logits + "/simulation.npy")));
     BOOST_TEST(!same_bits(integers, floats));
-    int64_t right = 0;
-    for (int64_t i = 0; i < 30; ++i) {
-        const float* row = integers.data<float>() + 10 * i;
-        right += std::max_element(row, row + 10) - row == labels.data<int32_t>()[i];
-    }
-    BOOST_TEST(json::parse(end.out).at("integer_top1").get<double>() == 100.0 * right / 30);
+    const json found = json::parse(end.out);
+    BOOST_TEST(found.at("integer_top1").get<double>() == 100.0 * right_of(integers, labels) / 30);
+    BOOST_TEST(found.at("float_same_weights_top1").get<double>() ==
+               100.0 * right_of(floats, labels) / 30);
     BOOST_TEST(fails({run, "--logits", run + "/config.toml"}, 1, "cannot make"));
     BOOST_TEST(fails({"--verify", run, "--logits", logits}, 2, "drop --logits"));
 }
@@ -164,10 +172,14 @@ BOOST_AUTO_TEST_CASE(the_gap_of_the_float_simulation_is_measured) {
 BOOST_AUTO_TEST_CASE(the_tables_are_printed) {
     const ProcessOutcome end = run_deploy({run_on("tflite"), "--images", "7"});
     BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
-    for (const char* part : {"layer3.1.conv2", "SQNR", "accumulators", "0 of 7",
-                             "size of the weights", "rules: R2, add tflite"}) {
+    for (const char* part :
+         {"layer3.1.conv2", "SQNR", "accumulators", "0 of 7", "size of the weights",
+          "rules: R2, add tflite", "float: the network without its quantizers"}) {
         BOOST_TEST(contains(end.out, part), part);
     }
+    const size_t top1 = end.out.find("\ntop-1");
+    const std::string line = end.out.substr(top1 + 1, end.out.find('\n', top1 + 1) - top1 - 1);
+    BOOST_TEST(std::count(line.begin(), line.end(), '%') == 3, line);  // and no "-"
     const ProcessOutcome brief = run_deploy({run_on("tflite"), "--images", "7", "--no-layers"});
     BOOST_TEST(brief.code == 0);
     BOOST_TEST(!contains(brief.out, "layer3.1.conv2"));
@@ -202,6 +214,20 @@ BOOST_AUTO_TEST_CASE(an_accumulator_goes_with_the_run_and_its_bundle) {
     BOOST_TEST(found.at("codes_different") == 0);
     BOOST_TEST(contains(end.err, "note: acc16 changed "), end.err);
     BOOST_TEST(!contains(end.err, "changed 0 of"), end.err);
+    BOOST_TEST(found.at("accumulator") == "acc16");
+    const int64_t changed = found.at("accumulators_changed"), all = found.at("accumulators");
+    BOOST_TEST(contains(end.err, join("acc16 changed ", count_text(changed), " of ",
+                                      count_text(all), " accumulators")),
+               end.err);
+    int64_t sum = 0;
+    for (const json& layer : found.at("layers")) {
+        const json& accumulators = layer.at("accumulators");
+        if (!accumulators.is_null() && !accumulators.at("changed").is_null()) {
+            sum += accumulators.at("changed").get<int64_t>();
+        }
+    }
+    BOOST_TEST(sum == changed);
+    BOOST_TEST(changed > 0);
     BOOST_TEST(read_bytes(bundle + "/manifest.json").find("\"accumulator_policy\": \"acc16\"") !=
                std::string::npos);
     BOOST_TEST(run_deploy({"--verify", bundle}).code == 0);
