@@ -17,6 +17,7 @@
 #include "run/export.h"
 #include "run/logits_files.h"
 #include "run/open_run.h"
+#include "run/signals.h"
 #include "tensor/check.h"
 #include "tensor/parallel.h"
 
@@ -25,6 +26,12 @@ namespace gradus {
 namespace {
 
 constexpr int64_t kGoldenImages = 4;
+
+// What is written appears whole or not at all, so that nothing need be saved.
+void stop_if_interrupted(const char* when) {
+    check_kind(!interrupted(), ErrorKind::interrupted, "interrupted ", when,
+               "; nothing is left half written");
+}
 
 class Deployment {
   public:
@@ -57,6 +64,7 @@ Deployment::Deployment(const DeployOptions& options)
       program_(lower(run_.model)),
       measured_(run_.model, program_, run_.network),
       progress_(std::cerr, progress_settings(false, false, 1 << 30)) {
+    stop_if_interrupted("before the first image");
     if (options.gap) gap_.emplace(run_.model, program_);
     if (!options.logits.empty()) logits_.emplace(options.logits);
 }
@@ -90,6 +98,7 @@ void Deployment::measure() {
         count(integer_, outcome.integer_logits, labels);
         left -= size;
         progress_.count("integers", integer_.images, images_wanted());
+        stop_if_interrupted("during evaluation");
     }
     progress_.clear();
     if (logits_) logits_->save();
@@ -100,7 +109,8 @@ void Deployment::write_golden() {
     all_at_once.batch_size = images_wanted();
     Loader loader(run_.data.test, all_at_once);
     loader.start(0);
-    save_golden(options_.golden, run_.model, program_, loader.next()->images, run_facts(run_));
+    save_golden(options_.golden, run_.model, program_, loader.next()->images, run_facts(run_),
+                [] { stop_if_interrupted("while writing the bundle"); });
     progress_.line(join("golden bundle of ", images_wanted(), " images in ", options_.golden,
                         "; ./deploy --verify ", options_.golden, " replays it"));
 }
@@ -207,7 +217,8 @@ nlohmann::ordered_json layer_json(const GoldenLayer& layer) {
 
 // A line a layer; the first that differs ends it.
 int verify(const DeployOptions& options) {
-    const std::vector<GoldenLayer> layers = verify_golden(options.verify);
+    const std::vector<GoldenLayer> layers =
+        verify_golden(options.verify, [] { stop_if_interrupted("while replaying"); });
     const std::string& difference = layers.back().difference;
     nlohmann::ordered_json json{{"equal", difference.empty()}, {"layers", nlohmann::json::array()}};
     for (const GoldenLayer& layer : layers) {
@@ -237,6 +248,7 @@ int run_deploy(const DeployOptions& options) {
     }
     set_thread_count(options.threads > 0 ? options.threads
                                          : static_cast<int>(std::thread::hardware_concurrency()));
+    install_signal_handlers("stopping");
     if (!options.verify.empty()) return verify(options);
     if (!options.golden.empty()) check_golden_folder(options.golden);
     if (!options.onnx.empty() && options_of_run(options.run).algo == "none") {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstring>
 
 #include "tensor/check.h"
 
@@ -13,17 +14,25 @@ namespace {
 
 // A handler may touch nothing else: lock-free atomics, write and _exit.
 std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
+std::atomic<const char*> promise{""};
+static_assert(std::atomic<bool>::is_always_lock_free &&
+              std::atomic<const char*>::is_always_lock_free);
+
+void say(const char* text) {
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, std::strlen(text));
+}
 
 extern "C" void on_stop(int) {
     if (stop_requested.exchange(true)) _exit(static_cast<int>(ErrorKind::interrupted));
-    const char text[] = "\nfinishing the step and saving; once more to stop at once\n";
-    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    say("\n");
+    say(promise);
+    say("; once more to stop at once\n");
 }
 
 }  // namespace
 
-void install_signal_handlers() {
+void install_signal_handlers(const char* promises) {
+    promise = promises;
     struct sigaction action = {};
     sigemptyset(&action.sa_mask);
     action.sa_handler = on_stop;

@@ -3,10 +3,10 @@
 
 namespace gradus {
 
-// SIGINT and SIGTERM: the first sets the flag and says so on stderr, the second ends the process
-// with 130. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file that grows past its
+// SIGINT and SIGTERM: the first sets the flag and says on stderr what it `promises`, the second ends
+// the process with 130. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file that grows past its
 // limit become write errors with a message.
-void install_signal_handlers();
+void install_signal_handlers(const char* promises = "finishing the step and saving");
 
 // True after the first SIGINT or SIGTERM. Cheap: ask it after every step.
 bool interrupted();

@@ -74,6 +74,15 @@ int64_t right_of(const Tensor& logits, const Tensor& labels) {
     return right;
 }
 
+// Interrupts ./deploy once `ready`; what it leaves.
+template <class Ready>
+ProcessOutcome interrupted_deploy(const Arguments& arguments, const Ready& ready) {
+    TrainProcess process(arguments, 0, "deploy");
+    BOOST_REQUIRE(ready(process));
+    process.send(SIGINT);
+    return process.wait();
+}
+
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
@@ -262,6 +271,28 @@ BOOST_AUTO_TEST_CASE(a_program_that_differs_ends_with_1) {
     const ProcessOutcome end = run_deploy({run, "--images", "2"});
     BOOST_TEST(end.code == 1);
     BOOST_TEST(contains(end.err, "layer2.0.conv1: bias[3] is "), end.err);
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupted_call_says_so_and_leaves_nothing) {
+    const std::string run = run_on("tflite");
+    const TemporaryFolder folder;
+    ProcessOutcome end = interrupted_deploy(
+        {run}, [](const TrainProcess& process) { return process.wait_for("test images"); });
+    BOOST_TEST(end.code == 130);
+    BOOST_TEST(end.out == "");
+    BOOST_TEST(contains(end.err, "\nstopping; once more to stop at once\n"), end.err);
+    BOOST_TEST(contains(end.err, "\ninterrupted during evaluation; nothing is left"), end.err);
+
+    const auto begun = [&](const TrainProcess&) {
+        for (int i = 0; folder.names().empty() && i < 6000; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        return folder.names() == Arguments{} ? false : contains(folder.names()[0], "golden.tmp.");
+    };
+    end = interrupted_deploy({run, "--golden", folder.path("golden"), "--images", "30"}, begun);
+    BOOST_TEST(end.code == 130);
+    BOOST_TEST(contains(end.err, "\ninterrupted while writing the bundle; nothing"), end.err);
+    BOOST_TEST(folder.names().empty());
 }
 
 BOOST_AUTO_TEST_CASE(folders_of_outputs_are_made) {

@@ -16,6 +16,7 @@
 #include "run/resources.h"
 #include "run/version.h"
 #include "tensor/check.h"
+#include "tests/files.h"
 
 using namespace gradus;
 
@@ -64,6 +65,18 @@ BOOST_AUTO_TEST_CASE(the_first_signal_only_sets_the_flag) {
         BOOST_TEST(code == 7);
     }
     BOOST_TEST(!interrupted());
+}
+
+BOOST_AUTO_TEST_CASE(the_first_signal_says_what_it_promises) {
+    const TemporaryFolder folder;
+    const std::string said = folder.file("said", "");
+    exit_code_of([&] {
+        dup2(open(said.c_str(), O_WRONLY), STDERR_FILENO);
+        install_signal_handlers("stopping");
+        raise(SIGINT);
+        return 0;
+    });
+    BOOST_TEST(read_bytes(said) == "\nstopping; once more to stop at once\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_second_signal_ends_at_once) {
