@@ -39,6 +39,7 @@ class Deployment {
     int run();
 
   private:
+    void compare_with_trained();
     void measure();
     void write_golden();
     static void count(Accuracy& accuracy, const Tensor& logits, const Tensor& labels);
@@ -55,6 +56,7 @@ class Deployment {
     std::optional<Gap> gap_;
     std::optional<LogitsFiles> logits_;
     Progress progress_;
+    bool program_compared_ = false;
     Accuracy float_, simulated_, integer_, free_;  // free: the float simulation of --gap
 };
 
@@ -64,9 +66,31 @@ Deployment::Deployment(const DeployOptions& options)
       program_(lower(run_.model)),
       measured_(run_.model, program_, run_.network),
       progress_(std::cerr, progress_settings(false, false, 1 << 30)) {
+    compare_with_trained();
     stop_if_interrupted("before the first image");
     if (options.gap) gap_.emplace(run_.model, program_);
     if (!options.logits.empty()) logits_.emplace(options.logits);
+}
+
+// What is deployed here is what ./train has left: its program is that of the run's own hardware.
+void Deployment::compare_with_trained() {
+    const std::string file = options_.run + "/program.safetensors";
+    if (!std::filesystem::exists(file)) {
+        return progress_.warn(join("note: ", file,
+                                   " is missing: what ./train left is not compared ",
+                                   "with what model.safetensors is lowered to now"));
+    }
+    const std::vector<std::string> differ =
+        options_.hardware.empty()
+            ? compare_constants(run_.model, load_program(file))
+            : compare_constants(trained_model(options_.run, run_.network), load_program(file));
+    program_compared_ = true;
+    if (differ.empty()) return;
+    const size_t more = differ.size() - 1;
+    fail(ErrorKind::runtime, file, " is not what model.safetensors is lowered to: ", differ[0],
+         more == 0 ? "" : join(" (and ", more, more == 1 ? " other)" : " others)"),
+         "; a file of the run was changed since training, or another version made it: restore it ",
+         "or train again");
 }
 
 int64_t Deployment::images_wanted() const {
@@ -115,18 +139,11 @@ void Deployment::write_golden() {
                         "; ./deploy --verify ", options_.golden, " replays it"));
 }
 
-// Only for the run's own hardware is there a program of ./train to compare with.
 std::vector<std::string> Deployment::differences() const {
     std::vector<std::string> all;
     const int64_t refuted = gap_ ? gap_->total().proven_different : 0;
     if (refuted > 0) all.push_back(join(refuted, " codes differ that the certificate proves"));
     if (run_.options.simulate == "qdq") return all;
-    const std::string file = options_.run + "/program.safetensors";
-    if (options_.hardware.empty() && std::filesystem::exists(file)) {
-        for (const std::string& text : compare_constants(run_.model, load_program(file))) {
-            all.push_back("program.safetensors: " + text);
-        }
-    }
     const Comparison& c = measured_.comparison();
     if (!c.first_different().empty()) all.push_back("codes differ first in " + c.first_different());
     if (c.logits_different() > 0) {
@@ -166,9 +183,13 @@ FinalFacts Deployment::final_facts() const {
 
 void Deployment::print(const std::vector<std::string>& differences) const {
     const Hardware& hardware = *run_.model.hardware;
-    const DeployFacts facts{options_.run,    rules_text(hardware, run_.model.recipe.accumulator),
-                            !hardware.exact, run_.options.accumulator,
-                            differences,     gap_ ? &*gap_ : nullptr,
+    const DeployFacts facts{options_.run,
+                            rules_text(hardware, run_.model.recipe.accumulator),
+                            !hardware.exact,
+                            run_.options.accumulator,
+                            program_compared_,
+                            differences,
+                            gap_ ? &*gap_ : nullptr,
                             free_.top1()};
     if (options_.json) {
         std::cout << deploy_json(measured_, result(), final_facts(), facts);
@@ -202,10 +223,11 @@ int Deployment::run() {
     print(found);
     if (const std::string note = float_range_note(measured_); !note.empty()) progress_.line(note);
     if (const std::string note = measured_.saturation_note(); !note.empty()) progress_.line(note);
-    for (const std::string& text : found) {
-        progress_.warn("error: simulation and integers differ: " + text);
-    }
-    return found.empty() ? 0 : 1;
+    if (found.empty()) return 0;
+    std::string text = "error: simulation and integers differ: " + found[0];
+    for (size_t i = 1; i < found.size(); ++i) text += "; " + found[i];
+    progress_.warn(text + "; --golden DIR writes what every layer reads and gives");
+    return 1;
 }
 
 nlohmann::ordered_json layer_json(const GoldenLayer& layer) {

@@ -181,6 +181,7 @@ std::string deploy_json(const Measurement& measured, const Result& result, const
     json["accumulator"] = facts.accumulator;
     json["accumulators"] = saturation ? Json(saturation->all) : Json();
     json["accumulators_changed"] = saturation ? Json(saturation->changed) : Json();
+    json["program_compared"] = facts.program_compared;
     json["rules"] = facts.rules;
     json["nominal"] = facts.nominal;
     json["float_nodes"] = final.float_nodes.value_or(0);

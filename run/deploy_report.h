@@ -21,10 +21,11 @@ std::string float_range_note(const Measurement& measured);
 void print_gap(std::ostream& out, const Gap& gap, double top1, bool utf8);
 
 struct DeployFacts {
-    std::string run;          // its folder
-    std::string rules;        // of the hardware, in one line
-    bool nominal = false;     // the rules were read in documents, not in open source
-    std::string accumulator;  // how sums are formed: "exact", "acc16"
+    std::string run;               // its folder
+    std::string rules;             // of the hardware, in one line
+    bool nominal = false;          // the rules were read in documents, not in open source
+    std::string accumulator;       // how sums are formed: "exact", "acc16"
+    bool program_compared = true;  // with the one that ./train left
     std::vector<std::string> differences;
     const Gap* gap = nullptr;  // if it was measured
     double gap_top1 = 0.0;     // of its free run

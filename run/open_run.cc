@@ -43,6 +43,34 @@ void check_finished(const std::string& folder) {
                "./train --resume ", folder);
 }
 
+// What ./train computed is decided by these.
+bool decides(const Flag& flag) {
+    return flag.use == FlagUse::recipe && flag.name() != "data-path";
+}
+
+// config.toml is for people too; run.json keeps what the run was made with.
+void check_config(const std::string& folder, const Options& options) {
+    std::ifstream file(folder + "/run.json");
+    const auto json = nlohmann::json::parse(file, nullptr, false);
+    if (!json.is_object() || !json.contains("options")) return;  // no whole run: check_data says so
+    const auto config = nlohmann::json::parse(options_json(options));
+    Options values = options;
+    std::string first;
+    int differ = 0;
+    for (const Flag& flag : train_flags(values)) {
+        const std::string name = flag.name();
+        if (!decides(flag) || !json["options"].contains(name)) continue;
+        const auto &now = config[name], &then = json["options"][name];
+        if (now == then) continue;
+        if (differ++ == 0) first = join(name, " = ", now.dump(), ", and the run had ", then.dump());
+    }
+    check_kind(
+        differ == 0, ErrorKind::data, folder, "/config.toml says ", first,
+        differ == 1 ? "" : join(" (and ", differ - 1, differ == 2 ? " other)" : " others)"),
+        ": it was changed since training; restore what run.json has under options, or train ",
+        "a run of its own");
+}
+
 void choose_hardware(const std::string& name, Options& options) {
     const Hardware& trained = find_hardware(options.hardware);
     const Hardware& other = find_hardware(name);
@@ -62,6 +90,15 @@ void open_network(const std::string& folder, const std::string& data_path, Opene
     check_data(folder, run.data);
     run.network = build_network(run.options, *run.data.train);
     run.stem = resolve_stem(run.options.stem, run.data.train->image_shape());
+}
+
+QuantizedModel load_model(const std::string& folder, const Graph& network, const Options& options) {
+    QuantizedModel model = quantize(network, recipe_of(options));
+    const std::string reason = model.not_deployable();
+    check_kind(reason.empty(), ErrorKind::usage, "the run in ", folder,
+               " has no integers to deploy: ", reason);
+    load_quantized(folder + "/model.safetensors", model);
+    return model;
 }
 
 }  // namespace
@@ -92,14 +129,15 @@ OpenedRun open_run(const std::string& folder, const std::string& hardware,
     run.options = options_of_run(folder);
     check_deployable(folder, run.options);
     check_finished(folder);
+    check_config(folder, run.options);
     if (!hardware.empty()) choose_hardware(hardware, run.options);
     open_network(folder, data_path, run);
-    run.model = quantize(run.network, recipe_of(run.options));
-    const std::string reason = run.model.not_deployable();
-    check_kind(reason.empty(), ErrorKind::usage, "the run in ", folder,
-               " has no integers to deploy: ", reason);
-    load_quantized(folder + "/model.safetensors", run.model);
+    run.model = load_model(folder, run.network, run.options);
     return run;
+}
+
+QuantizedModel trained_model(const std::string& folder, const Graph& network) {
+    return load_model(folder, network, options_of_run(folder));
 }
 
 OpenedRun open_float_run(const std::string& folder, const std::string& data_path) {
@@ -108,6 +146,7 @@ OpenedRun open_float_run(const std::string& folder, const std::string& data_path
     check_kind(run.options.algo == "none", ErrorKind::usage, "the run in ", folder,
                " is quantized: it is no float network");
     check_finished(folder);
+    check_config(folder, run.options);
     open_network(folder, data_path, run);
     load_network(folder + "/model.safetensors", run.network.parameters());
     return run;

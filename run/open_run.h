@@ -18,10 +18,15 @@ struct OpenedRun {
 };
 
 // Reads config.toml, run.json and model.safetensors of `folder`. `hardware` and `data_path` replace
-// the run's unless empty. Error(data): no finished run there, or other test images than the run had;
+// the run's unless empty. Error(data): no finished run there, a config.toml that says other than
+// run.json, or other test images than the run had;
 // Error(usage): nothing to deploy, or hardware on which the run's weights mean something else.
 OpenedRun open_run(const std::string& folder, const std::string& hardware,
                    const std::string& data_path);
+
+// The run's network as ./train quantized it, on its own hardware, with the weights of
+// model.safetensors. `network`: the float one of the run.
+QuantizedModel trained_model(const std::string& folder, const Graph& network);
 
 // The float network of a run with --algo none; no model. Errors as above; Error(usage) also for a
 // run that quantizes.

@@ -74,6 +74,14 @@ int64_t right_of(const Tensor& logits, const Tensor& labels) {
     return right;
 }
 
+// A text in a file of a folder replaced where it occurs first.
+void edit(const std::string& path, const std::string& from, const std::string& to) {
+    std::string text = read_bytes(path);
+    const size_t at = text.find(from);
+    BOOST_REQUIRE_MESSAGE(at != std::string::npos, from << " is not in " << path);
+    write_bytes(path, text.replace(at, from.size(), to));
+}
+
 // Interrupts ./deploy once `ready`; what it leaves.
 template <class Ready>
 ProcessOutcome interrupted_deploy(const Arguments& arguments, const Ready& ready) {
@@ -268,9 +276,51 @@ BOOST_AUTO_TEST_CASE(a_program_that_differs_ends_with_1) {
         if (i.name == "layer2.0.conv1") i.constants.at("bias").data<int32_t>()[3] += 1;
     }
     save_program(run + "program.safetensors", program);
-    const ProcessOutcome end = run_deploy({run, "--images", "2"});
-    BOOST_TEST(end.code == 1);
-    BOOST_TEST(contains(end.err, "layer2.0.conv1: bias[3] is "), end.err);
+    BOOST_TEST(fails({run, "--images", "2"}, 1, "lowered to: layer2.0.conv1: bias[3] is "));
+    // Another row with the same formats does not hide it.
+    BOOST_TEST(fails({run, "--hardware", "xnnpack"}, 1, "layer2.0.conv1: bias[3] is "));
+    const std::string golden = folder.path("golden");
+    BOOST_TEST(fails({run, "--golden", golden}, 1, "layer2.0.conv1"));
+    BOOST_TEST(!fs::exists(golden));
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_configuration_is_one_line) {
+    const TemporaryFolder folder;
+    const std::string run = copy_of(run_on("tflite"), folder);
+    edit(run + "config.toml", "\nbits = 4", "\nbits = 8");
+    BOOST_TEST(fails({run}, 3,
+                     "config.toml says bits = 8, and the run had 4 (and 2 others): it was "
+                     "changed since training; restore"));
+    copy_of(run_on("tflite"), folder);
+    edit(run + "config.toml", "model = \"resnet18\"", "model = \"resnet34\"");
+    BOOST_TEST(fails({run}, 3, "model = \"resnet34\", and the run had \"resnet18\": it was"));
+    // Both records changed: the network that they speak of is another than the program's.
+    copy_of(run_on("tflite"), folder);
+    edit(run + "config.toml", "\nbits = 4", "\nbits = 8");
+    for (const char* bits : {"bits", "weight-bits", "activation-bits"}) {
+        edit(run + "run.json", std::string("\"") + bits + "\": 4",
+             std::string("\"") + bits + "\": 8");
+    }
+    BOOST_TEST(fails({run}, 1, " others); a file of the run was changed since training"));
+    // Where the data lie is no part of what was trained.
+    copy_of(run_on("tflite"), folder);
+    edit(run + "config.toml", "data-path = \"", "data-path = \"/.");
+    BOOST_TEST(run_deploy({run, "--images", "1"}).code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_program_is_said) {
+    const TemporaryFolder folder;
+    const std::string run = copy_of(run_on("tflite"), folder);
+    const auto compared = [&] {
+        const ProcessOutcome end = run_deploy({run, "--images", "1", "--json"});
+        BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+        const bool said = contains(end.err, "program.safetensors is missing");
+        BOOST_TEST(json::parse(end.out).at("program_compared") == !said);
+        return !said;
+    };
+    BOOST_TEST(compared());
+    fs::remove(run + "program.safetensors");
+    BOOST_TEST(!compared());
 }
 
 BOOST_AUTO_TEST_CASE(an_interrupted_call_says_so_and_leaves_nothing) {
