@@ -33,6 +33,26 @@ std::string note_on(const OnnxRequest& request, const Hardware& hardware) {
                 hardware.name, " (", rules_text(hardware), "), so codes may differ");
 }
 
+// What is about quantizers, images or a report has nothing to say of a float file.
+void refuse_beside_float(const DeployOptions& o) {
+    const std::pair<bool, const char*> flags[] = {{!o.hardware.empty(), "--hardware"},
+                                                  {o.images >= 0, "--images"},
+                                                  {!o.layers, "--no-layers"},
+                                                  {o.gap, "--gap"},
+                                                  {!o.golden.empty(), "--golden"},
+                                                  {!o.logits.empty(), "--logits"},
+                                                  {!o.target.empty(), "--target"},
+                                                  {!o.form.empty(), "--form"},
+                                                  {!o.encodings.empty(), "--encodings"},
+                                                  {!o.tensorrt_ranges.empty(), "--tensorrt-ranges"},
+                                                  {o.json, "--json"}};
+    for (const auto& [given, flag] : flags) {
+        check_kind(!given, ErrorKind::usage, "the run in ", o.run,
+                   " has --algo none: --onnx writes ",
+                   "it as the float network it is and runs nothing; drop ", flag);
+    }
+}
+
 }  // namespace
 
 std::map<std::string, std::string> run_facts(const OpenedRun& run) {
@@ -76,10 +96,7 @@ std::vector<std::string> write_exports(const DeployOptions& options, const Opene
 }
 
 int export_float(const DeployOptions& options) {
-    check_kind(options.encodings.empty() && options.tensorrt_ranges.empty() &&
-                   options.golden.empty() && !options.gap && options.hardware.empty(),
-               ErrorKind::usage, "the run in ", options.run,
-               " has --algo none: a float network has no grids; only --onnx writes it");
+    refuse_beside_float(options);
     const OpenedRun run = open_float_run(options.run, options.data_path);
     make_parent_folders(options.onnx);
     const OnnxSummary summary =

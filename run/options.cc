@@ -330,6 +330,11 @@ void check_exports(const DeployOptions& o) {
     };
     alone(o.target, "--target");
     alone(o.form, "--form");
+    check_kind(o.form.empty() || o.target.empty() || o.target == "onnxruntime", ErrorKind::usage,
+               "--form ", o.form, ": only --target onnxruntime has two forms, ", o.target,
+               " has one; drop it");
+    check_kind(o.layers || !o.json, ErrorKind::usage,
+               "--no-layers leaves out a table, and --json prints none; drop one of them");
     std::set<std::string> paths;
     for (const std::string& path : {o.onnx, o.encodings, o.tensorrt_ranges, o.golden, o.logits}) {
         check_kind(path.empty() || paths.insert(path).second, ErrorKind::usage, path,

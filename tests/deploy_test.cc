@@ -158,6 +158,13 @@ BOOST_AUTO_TEST_CASE(logits_of_every_image_are_written) {
 
 BOOST_AUTO_TEST_CASE(outputs_and_bundles_have_their_own_paths_and_flags) {
     BOOST_TEST(fails({"a", "--onnx", "x", "--encodings", "x"}, 2, "x is to be written twice"));
+    BOOST_TEST(fails({"a", "--form", "qdq"}, 2, "add --onnx FILE"));
+    for (const char* form : {"qdq", "qoperator"}) {
+        BOOST_TEST(fails({"a", "--onnx", "x", "--target", "qonnx", "--form", form}, 2,
+                         "qonnx has one; drop it"));
+    }
+    BOOST_TEST(fails({"a", "--no-layers", "--json"}, 2, "drop one of them"));
+    BOOST_TEST(fails({"--verify", "g", "--no-layers", "--json"}, 2, "drop one of them"));
     for (const char* flag : {"--hardware", "--images", "--data-path", "--golden", "--onnx"}) {
         BOOST_TEST(fails({"--verify", "g", flag, "7"}, 2, std::string("drop ") + flag), flag);
     }
@@ -355,6 +362,26 @@ BOOST_AUTO_TEST_CASE(folders_of_outputs_are_made) {
     BOOST_TEST(fs::exists(folder.path("c/golden/manifest.json")));
     const std::string file = folder.file("file", "kept");
     BOOST_TEST(fails({run_on("tflite"), "--encodings", file + "/x"}, 1, "cannot make the folder"));
+}
+
+BOOST_AUTO_TEST_CASE(a_float_export_takes_no_flags_of_integers) {
+    const std::string run = runs().folder({"--algo", "none"});
+    const Arguments flags[] = {{"--target", "float"},
+                               {"--form", "qdq"},
+                               {"--images", "3"},
+                               {"--no-layers"},
+                               {"--json"},
+                               {"--gap"},
+                               {"--logits", "l"},
+                               {"--golden", "g"},
+                               {"--encodings", "e"},
+                               {"--hardware", "acl"},
+                               {"--tensorrt-ranges", "r"}};
+    for (const Arguments& flag : flags) {
+        Arguments all{run, "--onnx", "x.onnx"};
+        all.insert(all.end(), flag.begin(), flag.end());
+        BOOST_TEST(fails(all, 2, "runs nothing; drop " + flag[0]));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_deployed_is_one_line) {

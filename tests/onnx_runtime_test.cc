@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(a_float_run_is_written_as_it_is) {
     BOOST_TEST(read_onnx(file).graph().input(0).name() == "input");
     check_one_line_error("./deploy", {run}, run_deploy({run}), 2, {"--algo none", "--onnx"});
     const Arguments wrong{run, "--onnx", file, "--encodings", folder.path("e")};
-    check_one_line_error("./deploy", wrong, run_deploy(wrong), 2, {"no grids"});
+    check_one_line_error("./deploy", wrong, run_deploy(wrong), 2, {"drop --encodings"});
 }
 
 BOOST_AUTO_TEST_SUITE_END()
