@@ -33,6 +33,8 @@ const std::vector<Model>& models() {
         {"efficientnet_lite4", "EfficientNet-Lite4, for 300 pixels",
          efficientnet_lite({1.4, 1.8, 0.3})},
         {"regnetx_400mf", "RegNetX-400MF (Radosavovic et al., 2003.13678)",
+         regnet_x({{32, 64, 160, 384}, {1, 2, 7, 12}, 16})},
+        {"regnetx_400mf_tv", "torchvision's RegNetX-400MF, whose last stage is 400 wide",
          regnet_x({{32, 64, 160, 400}, {1, 2, 7, 12}, 16})},
         {"regnetx_600mf", "RegNetX-600MF (Radosavovic et al., 2003.13678)",
          regnet_x({{48, 96, 240, 528}, {1, 3, 5, 7}, 24})},

@@ -47,6 +47,7 @@ constexpr Case kEfficientNets[] = {
 };
 constexpr Case kRegNets[] = {
     {"regnetx_400mf", "regnetx_400mf", "imagenet", 33, 38},
+    {"regnetx_400mf_tv", "regnetx_400mf_tv", "imagenet", 33, 38},
     {"regnetx_600mf", "regnetx_600mf", "imagenet", 33, 38},
     {"regnetx_800mf", "regnetx_800mf", "imagenet", 33, 38},
     {"regnetx_400mf_half", "regnetx_400mf", "half", 13, 18},

@@ -3,7 +3,7 @@
 float64. Made with torch 2.15.0, torchvision 0.29.2, timm 1.0.31 of .oracles
 (scripts/setup.sh --oracles); run from the repository root:
 
-    .oracles/bin/python tests/golden/make_models.py
+    .oracles/bin/python tests/golden/make_models.py [case ...]
 
 Nothing is stored that can be drawn: every weight and image comes from the generator of
 tensor/rng.h, by name, as in tests/models_golden_test.cc, which holds the table of cases too. For
@@ -21,6 +21,7 @@ batch statistics so steep that float32 and float64 differ by percents in PyTorch
 """
 import functools
 import os
+import sys
 
 import numpy as np
 import timm
@@ -149,9 +150,10 @@ def resnet_stem(name, stride):
     return network
 
 
-def regnet_600mf():
-    """torchvision lists no 600MF; these are the numbers of the paper's (pycls' RegNetX-600MF)."""
-    params = BlockParams.from_init_params(depth=16, w_0=48, w_a=36.97, w_m=2.24, group_width=24)
+def regnet(depths, widths, group_width):
+    """The paper's: torchvision lists no 600MF and rounds the last width of 400MF to 400 (pycls: 384)."""
+    stages = len(depths)
+    params = BlockParams(depths, widths, [group_width] * stages, [1.0] * stages, [2] * stages)
     return RegNet(params, num_classes=CLASSES,
                   norm_layer=functools.partial(nn.BatchNorm2d, eps=1e-5, momentum=0.1))
 
@@ -189,8 +191,9 @@ CASES = {
     "efficientnet_lite0_half": lambda: unstrided(CASES["efficientnet_lite0"](), 1),
     "efficientnet_lite0_small": lambda: unstrided(CASES["efficientnet_lite0"](), 2),
     "efficientnet_lite0_even": lambda: CASES["efficientnet_lite0"](),
-    "regnetx_400mf": lambda: torchvision_model("regnet_x_400mf"),
-    "regnetx_600mf": regnet_600mf,
+    "regnetx_400mf": lambda: regnet([1, 2, 7, 12], [32, 64, 160, 384], 16),
+    "regnetx_400mf_tv": lambda: torchvision_model("regnet_x_400mf"),
+    "regnetx_600mf": lambda: regnet([1, 3, 5, 7], [48, 96, 240, 528], 24),
     "regnetx_800mf": lambda: torchvision_model("regnet_x_800mf"),
     "regnetx_400mf_half": lambda: unstrided_regnet(CASES["regnetx_400mf"](), 1),
     "regnetx_400mf_small": lambda: unstrided_regnet(CASES["regnetx_400mf"](), 2),
@@ -265,5 +268,5 @@ def make(case):
 if __name__ == "__main__":
     os.makedirs(ROOT, exist_ok=True)
     torch.set_num_threads(1)
-    for name in CASES:
+    for name in sys.argv[1:] or CASES:
         make(name)
