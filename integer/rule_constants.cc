@@ -7,11 +7,12 @@ namespace {
 template <class T>
 void store(Instruction& i, const char* name, T RequantizeConstants::*field,
            const std::vector<RequantizeConstants>& k) {
+    const T unused = RequantizeConstants{}.*field;
     std::vector<T> values;
     bool used = false;
     for (const RequantizeConstants& constants : k) {
         values.push_back(constants.*field);
-        used = used || constants.*field != T{};
+        used = used || constants.*field != unused;
     }
     if (used) i.constants[name] = Tensor::from(values, {static_cast<int64_t>(values.size())});
 }
@@ -29,12 +30,13 @@ void load(const Instruction& i, const char* name, T RequantizeConstants::*field,
 
 }  // namespace
 
-// What is 0 in every channel is left out.
+// What no channel uses is left out.
 void store_constants(Instruction& i, RequantizeRule rule,
                      const std::vector<RequantizeConstants>& k) {
     i.attributes.set("rule", static_cast<int64_t>(rule));
     store(i, "multiplier", &RequantizeConstants::multiplier, k);
     store(i, "real_bias", &RequantizeConstants::bias, k);
+    store(i, "bias_factor", &RequantizeConstants::bias_factor, k);
     store(i, "integer", &RequantizeConstants::integer, k);
     store(i, "shift", &RequantizeConstants::shift, k);
     store(i, "offset", &RequantizeConstants::offset, k);
@@ -44,6 +46,7 @@ std::vector<RequantizeConstants> load_constants(const Instruction& i, int64_t ch
     std::vector<RequantizeConstants> k(channels);
     load(i, "multiplier", &RequantizeConstants::multiplier, k);
     load(i, "real_bias", &RequantizeConstants::bias, k);
+    load(i, "bias_factor", &RequantizeConstants::bias_factor, k);
     load(i, "integer", &RequantizeConstants::integer, k);
     load(i, "shift", &RequantizeConstants::shift, k);
     load(i, "offset", &RequantizeConstants::offset, k);

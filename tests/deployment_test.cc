@@ -157,6 +157,22 @@ BOOST_AUTO_TEST_CASE(every_folding_is_the_same_in_integers) {
     }
 }
 
+// A layer of one filter has one scale on a row per channel too: FBGEMM then fuses its float bias.
+BOOST_AUTO_TEST_CASE(a_layer_of_one_filter_is_the_same_in_integers) {
+    GraphBuilder g({12, 12, 1}, Rng(3));
+    const int x = g.conv2d("conv1", g.input(), 1, 8, 3, square_conv(1, 1));
+    const int one = g.conv2d("conv2", g.relu("relu1", x), 8, 1, 1, square_conv(1, 0));
+    const int last = g.conv2d("conv3", g.relu("relu2", one), 1, 8, 3, square_conv(2, 1));
+    const int pooled = g.global_average_pool("avgpool", g.relu("relu3", last));
+    const Graph network =
+        with_conv_biases(g.finish(g.linear("fc", g.flatten("flatten", pooled), 8, 5)));
+    for (const Hardware& hardware : hardware_table()) {
+        for (const int bits : {4, 8}) {
+            check_integers(recipe_of("lsq", hardware.name, bits), network);
+        }
+    }
+}
+
 // Every algorithm: padding must have a code to be summed as one.
 BOOST_AUTO_TEST_CASE(every_accumulator_is_the_same_in_integers) {
     for (Recipe recipe : deployable()) {
