@@ -219,7 +219,8 @@ class Lowering {
             instruction.constants["scale"] = grid.scale.clone();
             set_grid(instruction, q, grid, bounds_of(grid, q.format));
         } else {
-            set_grid(instruction, q, grid, clamp_bounds(x.lower, x.upper, grid, q.format));
+            set_grid(instruction, q, grid,
+                     clamp_bounds(*model_.hardware, x.lower, x.upper, grid, q.format));
             set_rule(instruction, x, grid, q.format);
         }
         result.reg = push(std::move(instruction));

@@ -5,7 +5,7 @@
 //
 // A rule is a pure function of the accumulator and of constants made once for each channel,
 // compiled for host and device from these lines. `lo` and `hi` are the clamp of the output code:
-// [qmin, qmax], narrowed by a fused ReLU to [z, .] or ReLU6 to [., z + rne(6/s)]. (x) and (+) are
+// [qmin, qmax], narrowed by a fused ReLU to [z, .] or ReLU6 to [., z + 6/s rounded]. (x) and (+) are
 // one rounding to float each; the order of operations is part of a rule.
 //
 //   R1   rne(f32(acc) (x) m) + z        m = f32(f32(s_x s_w) / s_y)

@@ -110,11 +110,17 @@ bool has_rule(const Hardware& hardware, const Exact& value) {
            (is_accumulator(value.terms[0]) || is_code(value.terms[0]));
 }
 
-CodeBounds clamp_bounds(float lower, float upper, const Grid& grid, const QuantFormat& format) {
+CodeBounds clamp_bounds(const Hardware& hardware, float lower, float upper, const Grid& grid,
+                        const QuantFormat& format) {
     const CodeBounds bounds = bounds_of(grid, format);
+    const bool ties_away =
+        hardware.requantize == RequantizeRule::r2 || hardware.requantize == RequantizeRule::r3;
+    const float s = grid.scale.data<float>()[0];
+    const int32_t z = grid.zero_point.data<int32_t>()[0];
     const auto code = [&](float bound) {
-        return quantize_value(bound, grid.scale.data<float>()[0],
-                              grid.zero_point.data<int32_t>()[0], bounds.lo, bounds.hi);
+        if (!ties_away) return quantize_value(bound, s, z, bounds.lo, bounds.hi);
+        const auto rounded = static_cast<float>(round_half_away(bound / s));
+        return clamp_code(rounded + static_cast<float>(z), bounds.lo, bounds.hi);
     };
     return {code(lower), code(upper)};
 }
@@ -159,7 +165,7 @@ Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid
                   const QuantFormat& format) {
     check(has_rule(hardware, value), hardware.name, ": no rule for this value");
     const OutputGrid y = output_grid(grid, format);
-    const CodeBounds bounds = clamp_bounds(value.lower, value.upper, grid, format);
+    const CodeBounds bounds = clamp_bounds(hardware, value.lower, value.upper, grid, format);
     const Affine& first = value.terms[0];
     const auto codes = [&] {
         if (is_fused_sum(value)) {

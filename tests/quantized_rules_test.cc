@@ -152,9 +152,13 @@ BOOST_AUTO_TEST_CASE(zero_points_of_a_sum_are_rounded_once) {
 }
 
 BOOST_AUTO_TEST_CASE(clamps_act_at_the_output_grid) {
-    const auto bounds = [](float lower, float upper, float s, int32_t z) {
-        const CodeBounds found = clamp_bounds(lower, upper, grid_of(s, z), unsigned_format(4));
+    const auto bounds_on = [](const char* hardware, float lower, float upper, float s, int32_t z) {
+        const CodeBounds found =
+            clamp_bounds(find_hardware(hardware), lower, upper, grid_of(s, z), unsigned_format(4));
         return std::vector<int32_t>{found.lo, found.hi};
+    };
+    const auto bounds = [&](float lower, float upper, float s, int32_t z) {
+        return bounds_on("onnxruntime", lower, upper, s, z);
     };
     const auto is = [](int32_t lo, int32_t hi) { return std::vector<int32_t>{lo, hi}; };
     BOOST_TEST(bounds(-INFINITY, INFINITY, 0.5f, 5) == is(0, 15));
@@ -162,6 +166,12 @@ BOOST_AUTO_TEST_CASE(clamps_act_at_the_output_grid) {
     BOOST_TEST(bounds(0.0f, 6.0f, 1.0f, 5) == is(5, 11));
     BOOST_TEST(bounds(0.0f, 6.0f, 4.0f, 5) == is(5, 7));   // 1.5 to even
     BOOST_TEST(bounds(0.0f, 6.0f, 0.5f, 5) == is(5, 15));  // 17
+    BOOST_TEST(bounds(0.0f, 6.0f, 2.4f, 5) == is(5, 7));   // 2.5 to even
+    for (const char* tflite : {"tflite", "tflite-single"}) {
+        BOOST_TEST(bounds_on(tflite, -INFINITY, INFINITY, 0.5f, 5) == is(0, 15));
+        BOOST_TEST(bounds_on(tflite, 0.0f, 6.0f, 2.4f, 5) == is(5, 8));  // 2.5 away from zero
+        BOOST_TEST(bounds_on(tflite, 0.0f, 6.0f, 2.5f, 5) == is(5, 7));  // 2.4
+    }
 }
 
 // The constants of the Program from the scales alone, in R1's order of operations, to the bit.
