@@ -25,7 +25,8 @@ Graph layer(bool biased) {
     GraphBuilder g({7, 7, 3}, Rng(1));
     const int conv = g.conv2d("conv", g.input(), 3, channels, 3, square_conv(2, 1));
     const Graph plain = g.finish(g.batch_norm("bn", conv, channels, 1e-3f));
-    const Graph network = biased ? with_conv_biases(plain) : plain;
+    Graph network = biased ? with_conv_biases(plain) : plain;
+    network.node(network.output()).attributes.set("momentum", 0.3);
     parameter(network, "bn.weight").value.copy_from(random_tensor({channels}, 2, -2, 2));
     parameter(network, "bn.bias").value.copy_from(random_tensor({channels}, 3));
     parameter(network, "bn.running_mean").value.copy_from(random_tensor({channels}, 4));

@@ -6,6 +6,7 @@
 
 #include "integer/compare.h"
 #include "integer/lower.h"
+#include "tests/pooled_network.h"
 #include "tests/small_network.h"
 
 using namespace gradus;
@@ -40,6 +41,42 @@ void scale_by(const QuantizedModel& model, const std::string& quantizer, float f
     }
 }
 
+// Codes on their way to another grid: a ReLU that is behind a pool of codes, not before it.
+Graph rescaling_network() {
+    GraphBuilder g({12, 12, 1}, Rng(6));
+    int x = g.batch_norm("bn", g.conv2d("conv", g.input(), 1, 8, 3, square_conv(1, 1)), 8);
+    x = g.relu("relu", g.max_pool2d("pool", x, square_pool(2, 2, 0)));
+    x = g.flatten("flatten", g.global_average_pool("avgpool", x));
+    return g.finish(g.linear("fc", x, 8, 5));
+}
+
+// Filters and images of one large number and of 2047 equal small ones: the float sum of a filter
+// rounds to the same side all the way.
+constexpr int64_t kTerms = 2048, kFilters = 64;
+
+Graph drifting_network() {
+    GraphBuilder g({1, 1, kTerms}, Rng(7));
+    const int x = g.conv2d("conv", g.input(), kTerms, kFilters, 1, square_conv(1, 0));
+    const int y = g.flatten("flatten", g.relu("relu", g.batch_norm("bn", x, kFilters)));
+    const Graph network = g.finish(g.linear("fc", y, kFilters, 4));
+    float* w = network.node(network.find("conv.weight")).parameter->value.data<float>();
+    for (int64_t e = 0; e < kFilters * kTerms; ++e) {
+        const int64_t o = e / kTerms;
+        const float largest = 0.5f + 0.01f * static_cast<float>(o);
+        w[e] = e % kTerms == 0 ? largest : largest / 127 * static_cast<float>(1 + o % 3);
+    }
+    return network;
+}
+
+Tensor drifting_images() {
+    Tensor images = Tensor::full({3, 1, 1, kTerms}, 0.01f);
+    for (int64_t e = 0; e < images.numel(); ++e) {
+        const int64_t n = e / kTerms;
+        images.data<float>()[e] = e % kTerms == 0 ? 2.55f : 0.01f * static_cast<float>(1 + n);
+    }
+    return images;
+}
+
 // Multipliers of 10 bits (Ascend), ranges in whole accumulators (Hexagon NN).
 bool is_coarse(const Hardware& hardware) {
     return hardware.requantize == RequantizeRule::r10 || hardware.requantize == RequantizeRule::r8;
@@ -65,6 +102,35 @@ BOOST_AUTO_TEST_CASE(what_is_proven_is_equal_on_every_row) {
                            name << ": " << total.near_tie << " of " << total.codes);
             }
         }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(codes_that_are_rescaled_or_averaged_are_within_their_bounds) {
+    for (const Hardware& hardware : hardware_table()) {
+        const Recipe recipe = recipe_of("lsq", hardware.name, 8);
+        const Measured rescaled(recipe, rescaling_network());
+        BOOST_TEST(rescaled.gap.total().proven_different == 0, hardware.name);
+        const Measured averaged(recipe, pooled_network(pool_windows[2]));  // counts differ
+        BOOST_TEST(averaged.gap.total().proven_different == 0, hardware.name);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(float_sums_that_drift_are_within_their_bound) {
+    for (const char* hardware : {"onnxruntime", "academic"}) {
+        QuantizedModel model = quantize(drifting_network(), recipe_of("minmax", hardware, 8));
+        calibrate(model, drifting_images());
+        CodeDifference forced{};
+        for (int step = 0; step < 40; ++step) {
+            for (const char* name : {"relu.quantizer", "fc.input.quantizer"}) {
+                scale_by(model, name, 0.99f);
+            }
+            const Program program = lower(model);
+            Gap gap(model, program);
+            gap.add(drifting_images(), IntegerKernel::fastest);
+            BOOST_TEST(gap.total().proven_different == 0, hardware << ' ' << step);
+            forced.different += gap.total().forced.different;
+        }
+        BOOST_TEST(forced.different > 10, hardware << ": " << forced.different);
     }
 }
 

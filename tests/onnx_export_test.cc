@@ -294,6 +294,7 @@ BOOST_AUTO_TEST_CASE(qoperator_works_on_codes) {
     BOOST_TEST(file.count("QLinearAdd") == 2u);
     BOOST_TEST(file.count("QLinearGlobalAveragePool") == 1u);
     BOOST_TEST(file.count("QGemm") == 1u);
+    BOOST_TEST(integer(file.all("QLinearGlobalAveragePool").at(0), "channels_last") == 0);
     BOOST_TEST(file.count("QuantizeLinear") == 1u);
     BOOST_TEST(file.count("DequantizeLinear") == 0u);
     BOOST_TEST(file.summary.checked);
@@ -377,6 +378,32 @@ BOOST_AUTO_TEST_CASE(a_float_network_is_written_with_its_batch_norm) {
     BOOST_TEST(throws(ErrorKind::usage, {"float network", "--form"}, [&] {
         save_float_onnx(folder.path("g.onnx"), network, {"onnxruntime", "qoperator", {}});
     }));
+}
+
+// Channels are axis 1 in a file, so flattened pixels are turned first to lie as in the network.
+BOOST_AUTO_TEST_CASE(joined_averaged_and_flattened_pixels_lie_as_in_the_network) {
+    for (const bool counted : {true, false}) {
+        GraphBuilder g({12, 12, 1}, Rng(1));
+        const int conv = g.conv2d("conv", g.input(), 1, 4, 3, square_conv(1, 1));
+        const int x = g.relu("relu", g.batch_norm("bn", conv, 4, 1e-3f));
+        const int y = g.average_pool2d("pool", x, {2, 3, 1, 2, 1, 0, 0, 2, counted});
+        const int flat = g.flatten("flatten", g.concat("join", {y, y}));
+        const TemporaryFolder folder;
+        save_float_onnx(folder.path("f.onnx"), g.finish(g.linear("fc", flat, 12 * 6 * 8, 3)), {});
+        Exported file;
+        file.read(folder.path("f.onnx"));
+        BOOST_TEST(attribute(file.producer.at("bn"), "epsilon").f() == 1e-3f);
+        const auto pool = file.producer.at("pool");
+        BOOST_TEST(integer(pool, "count_include_pad") == counted);
+        BOOST_TEST((integers(pool, "pads") == Integers{1, 0, 0, 2}));
+        BOOST_TEST((integers(pool, "kernel_shape") == Integers{2, 3}));
+        BOOST_TEST((integers(pool, "strides") == Integers{1, 2}));
+        BOOST_TEST(integer(file.producer.at("join"), "axis") == 1);
+        const auto turned = file.producer.at(file.producer.at("flatten").input(0));
+        BOOST_TEST(turned.op_type() == "Transpose");
+        BOOST_TEST((integers(turned, "perm") == Integers{0, 2, 3, 1}));
+        BOOST_TEST(turned.input(0) == "join");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(floats_alone_have_the_tensors_that_encodings_name) {

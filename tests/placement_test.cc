@@ -155,6 +155,40 @@ BOOST_AUTO_TEST_CASE(quantizers_stand_behind_relu6) {
     const int q = g.find("a.relu1.quantizer");
     BOOST_REQUIRE(q >= 0);
     BOOST_TEST(g.node(g.node(q).inputs[0]).op == "relu6");
+    BOOST_TEST(!dynamic_cast<const Quantizer&>(*g.node(q).payload).free_zero_point);
+}
+
+// Of two layers that the sum alone reads, graph 2 spares the deeper one, whatever side it is on.
+BOOST_AUTO_TEST_CASE(the_deeper_layer_is_the_main_branch) {
+    for (const bool main_first : {true, false}) {
+        GraphBuilder g({12, 12, 1}, Rng(1));
+        const int x = g.relu("relu", conv_bn(g, "stem", g.input(), 1, 8));
+        const int y = conv_bn(g, "b", g.relu("a.relu", conv_bn(g, "a", x, 8, 8)), 8, 8);
+        const int shortcut = conv_bn(g, "shortcut", x, 8, 8);
+        const int sum = main_first ? g.add("add", y, shortcut) : g.add("add", shortcut, y);
+        const Graph network = g.finish(conv_bn(g, "last", g.relu("relu2", sum), 8, 5));
+        BOOST_TEST(main_branch(network, network.find("add")) == network.find("b.bn"));
+        BOOST_TEST((behind(network, "tensorrt") ==
+                    Names{"input", "relu", "a.relu", "shortcut.bn", "relu2"}));
+    }
+}
+
+// A branch with an activation keeps its quantizer, and so does one that something else reads.
+BOOST_AUTO_TEST_CASE(only_what_the_sum_takes_from_its_accumulators_is_spared) {
+    GraphBuilder g({12, 12, 1}, Rng(1));
+    const int x = g.relu("relu", conv_bn(g, "stem", g.input(), 1, 8));
+    const int active = g.relu("b.relu", conv_bn(g, "b", conv_bn(g, "a", x, 8, 8), 8, 8));
+    const int first = g.add("add1", active, conv_bn(g, "c", x, 8, 8));
+    const int shared = conv_bn(g, "shared", g.relu("relu1", first), 8, 8);
+    const int second = g.add("add2", shared, x);
+    const int third = g.add("add3", g.relu("relu2", second), conv_bn(g, "d", shared, 8, 8));
+    const Graph network = g.finish(conv_bn(g, "last", third, 8, 5));
+    BOOST_TEST(main_branch(network, network.find("add1")) == network.find("c.bn"));
+    BOOST_TEST(main_branch(network, network.find("add2")) == -1);
+    BOOST_TEST(main_branch(network, network.find("add3")) == network.find("d.bn"));
+    const Names kept = behind(network, "tensorrt");
+    BOOST_TEST(kept.count("b.relu") + kept.count("shared.bn") == 2u);
+    BOOST_TEST(kept.count("c.bn") + kept.count("d.bn") == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_concat_joins_shares_one_grid) {

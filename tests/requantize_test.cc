@@ -232,6 +232,17 @@ BOOST_AUTO_TEST_CASE(every_rule_equals_its_definition_far_from_the_codes) {
     for (const RequantizeRule rule : all_rules) check_rule(rule, far_ones());
 }
 
+// Half an accumulator in a step of the output: below an odd zero point R8's range begins on a tie.
+BOOST_AUTO_TEST_CASE(the_lowest_accumulator_of_r8_is_rounded_away_from_zero) {
+    std::vector<Vector> vectors;
+    for (int32_t z = 0; z <= 255; ++z) {
+        for (int32_t acc = -130; acc <= 130; ++acc) {
+            vectors.push_back({acc, 0, 1.0f, 1.0f, {0.5f, z, 0, 255}, 0, 255, false});
+        }
+    }
+    check_rule(RequantizeRule::r8, vectors);
+}
+
 // A test on vectors where two rules agree would not tell them apart. R5 has only powers of two, on
 // which R3 is the same function.
 BOOST_AUTO_TEST_CASE(the_vectors_tell_all_rules_apart) {

@@ -3,6 +3,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tensor/rng.h"
 #include "tests/dyadic.h"
 
 using namespace gradus;
@@ -238,6 +239,54 @@ BOOST_AUTO_TEST_CASE(the_cases_tell_all_rules_apart) {
     }
 }
 
+// XNNPACK's multipliers have 21 bits, QNNPACK's 22: a ratio of more bits may lie between two.
+BOOST_AUTO_TEST_CASE(multipliers_between_two_integers_are_even) {
+    const CodeGrid one{1.0f, 0};
+    const auto multiplier = [&](AddRule rule, float ratio) {
+        return add_constants(rule, {ratio, 0}, one, one).a_integer;
+    };
+    BOOST_TEST(multiplier(AddRule::xnnpack, 1 + 0x1p-21f) == 1 << 20);
+    BOOST_TEST(multiplier(AddRule::xnnpack, 1 + 3 * 0x1p-21f) == (1 << 20) + 2);
+    BOOST_TEST(multiplier(AddRule::qnnpack, 1 + 0x1p-22f) == 1 << 21);
+    BOOST_TEST(multiplier(AddRule::qnnpack, 1 + 3 * 0x1p-22f) == (1 << 21) + 2);
+}
+
+// Hexagon NN widens the sum of the ratios by 16384 / 16380 before it takes its exponent.
+BOOST_AUTO_TEST_CASE(ratios_just_below_a_power_of_two_have_one_bit_less) {
+    const auto shift = [](float ratio) {
+        return add_constants(AddRule::hexagon, {ratio, 0}, {ratio, 0}, {1.0f, 0}).shift;
+    };
+    BOOST_TEST(shift(0.9995f) == 5);
+    BOOST_TEST(shift(0.9998f) == 4);
+}
+
+// Scales for which the sum of an accumulator, a bias and a shortcut lands within an ulp of a tie.
+BOOST_AUTO_TEST_CASE(a_fused_sum_equals_its_definition_near_ties) {
+    const Rng rng(17);
+    int64_t wrong = 0, checked = 0;
+    for (int64_t i = 0; i < 200000; ++i) {
+        const auto draw = [&](int64_t k) { return rng.uniform(8 * i + k); };
+        const auto byte = [&](int64_t k) { return static_cast<int32_t>(draw(k) * 256) - 128; };
+        const int32_t q = byte(0), zero = byte(1), z = byte(2);
+        const int32_t acc = static_cast<int32_t>((draw(3) - 0.5f) * 200000);
+        const float bias = i % 2 ? (draw(4) - 0.5f) * 50 : 0.0f;
+        const float ratio = i % 3 ? 0.02f + draw(5) : 0.5f;
+        const double others = double{bias} + double{ratio} * (q - zero);
+        const auto m = static_cast<float>((byte(6) - z + 0.5 - others) / acc);
+        if (!(m > 1e-7f && m < 1e3f)) continue;
+        const Dyadic main = (Dyadic::of(int64_t{acc}) * Dyadic::of(m)).f32() + Dyadic::of(bias);
+        const Dyadic shortcut = (Dyadic::of(int64_t{q - zero}) * Dyadic::of(ratio)).f32();
+        const __int128 code = (main.f32() + shortcut).f32().integer(even) + z;
+        ++checked;
+        wrong +=
+            add_to_accumulator(acc, m, bias, q, zero, ratio, z, -128, 127) != (code < -128  ? -128
+                                                                               : code > 127 ? 127
+                                                                                            : code);
+    }
+    BOOST_TEST(checked > 50000);
+    BOOST_TEST(wrong == 0);
+}
+
 BOOST_AUTO_TEST_CASE(refusals_look_at_both_ratios) {
     const CodeGrid one{1.0f, 0}, small{0x1p-15f, 0}, large{256.0f, 0}, low{0x1p-14f, 0};
     BOOST_TEST(add_refusal(AddRule::qnnpack, one, one, one).empty());
@@ -246,7 +295,11 @@ BOOST_AUTO_TEST_CASE(refusals_look_at_both_ratios) {
     BOOST_TEST(!add_refusal(AddRule::qnnpack, small, one, one).empty());
     BOOST_TEST(!add_refusal(AddRule::qnnpack, large, one, one).empty());
     BOOST_TEST(!add_refusal(AddRule::xnnpack, one, low, one).empty());
+    BOOST_TEST(add_refusal(AddRule::xnnpack, one, {0x1p-10f, 0}, one).empty());
+    BOOST_TEST(!add_refusal(AddRule::xnnpack, one, {0x1.fffffep-11f, 0}, one).empty());
     BOOST_TEST(!add_refusal(AddRule::hexagon, large, one, one).empty());
+    BOOST_TEST(add_refusal(AddRule::hexagon, {31.9f, 0}, {32.0f, 0}, one).empty());
+    BOOST_TEST(!add_refusal(AddRule::hexagon, {32.0f, 0}, {32.0f, 0}, one).empty());
     BOOST_TEST(add_refusal(AddRule::torch, small, large, one).empty());
 }
 

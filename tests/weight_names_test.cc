@@ -78,6 +78,66 @@ BOOST_AUTO_TEST_CASE(names_of_regnet) {
     BOOST_TEST(in("timm's", "fc.weight") == "head.fc.weight");
 }
 
+// Every rule of a scheme once: { ours, theirs }.
+void check_names(const char* scheme_name, int block,
+                 const std::vector<std::pair<const char*, const char*>>& names) {
+    for (const auto& [ours, theirs] : names) BOOST_TEST(in(scheme_name, ours, block) == theirs);
+}
+
+BOOST_AUTO_TEST_CASE(every_layer_of_a_regnet_has_its_name) {
+    check_names("timm's", -1,
+                {{"stem.0.weight", "stem.conv.weight"},
+                 {"trunk_output.block1.block1-2.f.a.0.weight", "s1.b3.conv1.conv.weight"},
+                 {"trunk_output.block1.block1-2.f.a.1.weight", "s1.b3.conv1.bn.weight"},
+                 {"trunk_output.block1.block1-2.f.b.0.weight", "s1.b3.conv2.conv.weight"},
+                 {"trunk_output.block1.block1-2.f.c.0.weight", "s1.b3.conv3.conv.weight"},
+                 {"trunk_output.block1.block1-2.f.c.1.weight", "s1.b3.conv3.bn.weight"},
+                 {"trunk_output.block1.block1-0.proj.1.weight", "s1.b1.downsample.bn.weight"}});
+    check_names("pycls's and MQBench's", -1,
+                {{"stem.0.weight", "stem.conv.weight"},
+                 {"stem.1.weight", "stem.bn.weight"},
+                 {"trunk_output.block1.block1-2.f.a.0.weight", "s1.b3.f.a.weight"},
+                 {"trunk_output.block1.block1-2.f.c.1.weight", "s1.b3.f.c_bn.weight"},
+                 {"fc.bias", "head.fc.bias"}});
+}
+
+BOOST_AUTO_TEST_CASE(every_layer_of_a_mobilenet_has_its_name) {
+    check_names("timm's", 0,
+                {{"features.0.0.weight", "conv_stem.weight"},
+                 {"features.0.1.weight", "bn1.weight"},
+                 {"features.1.conv.0.0.weight", "blocks.0.0.conv_dw.weight"},
+                 {"features.1.conv.0.1.weight", "blocks.0.0.bn1.weight"},
+                 {"features.1.conv.2.weight", "blocks.0.0.bn2.weight"},
+                 {"features.18.0.weight", "conv_head.weight"}});
+    check_names("timm's", 1,
+                {{"features.2.conv.0.0.weight", "blocks.1.0.conv_pw.weight"},
+                 {"features.2.conv.0.1.weight", "blocks.1.0.bn1.weight"},
+                 {"features.2.conv.1.1.weight", "blocks.1.0.bn2.weight"},
+                 {"features.2.conv.2.weight", "blocks.1.0.conv_pwl.weight"}});
+    check_names("MQBench's", -1,
+                {{"features.1.conv.0.0.weight", "features.1.conv.0.weight"},
+                 {"features.1.conv.0.1.weight", "features.1.conv.1.weight"},
+                 {"features.1.conv.1.weight", "features.1.conv.3.weight"},
+                 {"features.2.conv.0.0.weight", "features.2.conv.0.weight"},
+                 {"features.2.conv.0.1.weight", "features.2.conv.1.weight"},
+                 {"features.2.conv.1.1.weight", "features.2.conv.4.weight"},
+                 {"features.2.conv.2.weight", "features.2.conv.6.weight"}});
+}
+
+BOOST_AUTO_TEST_CASE(every_layer_of_an_efficientnet_lite_has_its_name) {
+    check_names("efficientnet-lite-pytorch's", 0,
+                {{"conv_stem.weight", "_conv_stem.weight"},
+                 {"bn1.weight", "_bn0.weight"},
+                 {"conv_head.weight", "_conv_head.weight"},
+                 {"blocks.0.0.conv_dw.weight", "_blocks.0._depthwise_conv.weight"},
+                 {"blocks.0.0.bn2.weight", "_blocks.0._bn2.weight"}});
+    check_names("efficientnet-lite-pytorch's", 4,
+                {{"blocks.2.1.conv_pw.weight", "_blocks.4._expand_conv.weight"},
+                 {"blocks.2.1.conv_dw.weight", "_blocks.4._depthwise_conv.weight"},
+                 {"blocks.2.1.bn2.weight", "_blocks.4._bn1.weight"},
+                 {"blocks.2.1.bn3.weight", "_blocks.4._bn2.weight"}});
+}
+
 BOOST_AUTO_TEST_CASE(names_of_mobilenet) {
     BOOST_TEST(in("timm's", "features.1.conv.1.weight", 0) == "blocks.0.0.conv_pw.weight");
     BOOST_TEST(in("timm's", "features.4.conv.1.0.weight", 3) == "blocks.2.0.conv_dw.weight");
