@@ -60,6 +60,7 @@ class Experiment {
     ProgressPhase progress_phase(const std::string& name, int64_t steps_per_epoch) const;
     void plan_progress(int64_t steps_per_epoch);
     void calibrate_quantizers();
+    void report_floor();
     Accuracy simulated_accuracy();
     void save_trained();
     int last_evaluation();
@@ -276,21 +277,34 @@ void Experiment::calibrate_quantizers() {
     report_damage(*data_.train, progress_);
     progress_.line(join("calibrated ", model_->quantizers.size(), " quantizers on ",
                         calibration_image_count(options_, *data_.train), " images"));
-    for (const auto& quantizer : model_->quantizers) {
-        const Grid grid = quantizer->algorithm->grid(*quantizer);
-        const float* s = grid.scale.data<float>();
-        if (*std::min_element(s, s + grid.scale.numel()) > kScaleFloor) continue;
-        progress_.warn(join("warning: ", quantizer->name, " saw next to nothing but zeros: its ",
-                            "scale starts at the floor of ", kScaleFloor));
-    }
+    report_floor();
     if (options_.reestimate_bn) {
         reestimate_batch_norm(*model_, calibration_batches(options_, data_.train));
         progress_.line("batch norm's statistics estimated anew");
     }
     if (reference) improve_quantized(options_, *model_, *reference, data_.train, progress_);
+    // What lowering refuses is not worth training.
+    if (options_.epochs > 0 && deployable()) lower(*model_);
     if (options_.epochs > 0) position_.calibrated_top1 = simulated_accuracy().top1();
     if (position_.calibrated_top1 < 0) return;
     progress_.line("calibrated network: test top1 " + fixed_text(position_.calibrated_top1, 2));
+}
+
+// Quantizers that saw next to nothing but zeros.
+void Experiment::report_floor() {
+    std::vector<std::string> names;
+    for (const auto& quantizer : model_->quantizers) {
+        const Grid grid = quantizer->algorithm->grid(*quantizer);
+        const float* s = grid.scale.data<float>();
+        if (*std::min_element(s, s + grid.scale.numel()) <= kScaleFloor) {
+            names.push_back(quantizer->name);
+        }
+    }
+    if (names.empty()) return;
+    progress_.warn(join("warning: ", names[0],
+                        names.size() > 1 ? join(" and ", names.size() - 1, " more quantizers") : "",
+                        " saw next to nothing but zeros: a scale starts at the floor of ",
+                        kScaleFloor));
 }
 
 Accuracy Experiment::simulated_accuracy() {

@@ -1,6 +1,7 @@
 #include "run/trainer.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <limits>
 
@@ -17,9 +18,17 @@ namespace gradus {
 namespace {
 
 constexpr int64_t kSmallParameter = 4096;  // looked at after every step; all are after an epoch
+constexpr float kLargestScale = 1e6f;      // no network that learns has steps of a million
 
 const char* rate_flag(const PhaseSettings& settings) {
     return settings.name == "float" ? "--float-lr" : "--lr";
+}
+
+// "conv1.weight.quantizer.scale[3] is -0.25"
+std::string element_text(const Parameter& parameter, int64_t index) {
+    const float value = parameter.value.data<float>()[index];
+    const std::string place = parameter.value.numel() > 1 ? join('[', index, ']') : "";
+    return join(parameter.name, place, " is ", std::isfinite(value) ? join(value) : "not finite");
 }
 
 }  // namespace
@@ -135,40 +144,50 @@ void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float 
          rate_flag(settings), " than ", settings.lr, " may help");
 }
 
-// A quantizer has a code for NaN, so the loss of a diverged network may look finite. What goes
-// wrong in a filter reaches the scale of its quantizer, and its batch norm, one step later.
+// A quantizer has a code for NaN and for every scale, so the loss of a diverged network may look
+// finite. What goes wrong in a filter reaches the scale of its quantizer, and its batch norm, one
+// step later.
 void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
+    std::vector<std::string> fallen;
     for (const auto& parameter : graph(settings).parameters()) {
         const Tensor& value = parameter->value;
         if (value.numel() > largest) continue;
         const float* x = value.data<float>();
-        check_kind(std::all_of(x, x + value.numel(), [](float v) { return std::isfinite(v); }),
-                   ErrorKind::diverged, "diverged: ", parameter->name, " is not finite at ",
-                   settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
-                   " than ", settings.lr, " may help");
-        if (parameter->positive) report_faults(settings, *parameter);
+        const float limit = parameter->positive ? kLargestScale : FLT_MAX;
+        const float* end = x + value.numel();
+        const float* bad = std::find_if(x, end, [&](float v) { return !(std::fabs(v) <= limit); });
+        if (bad != end) {
+            fail(ErrorKind::diverged, "diverged: ", element_text(*parameter, bad - x), " at ",
+                 settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
+                 " than ", settings.lr, " may help");
+        }
+        if (!parameter->positive) continue;
+        bad = std::find_if(x, end, [](float v) { return v <= 0.0f; });
+        if (bad == end || faults_[parameter->name]++ > 0) continue;
+        fallen.push_back(element_text(*parameter, bad - x));
     }
+    report_fallen(settings, fallen);
 }
 
-// A line the first time a parameter falls to zero or below; print_faults counts the others.
-void Trainer::report_faults(const PhaseSettings& settings, const Parameter& parameter) {
-    const float* x = parameter.value.data<float>();
-    const int64_t n = parameter.value.numel();
-    const int64_t bad = std::find_if(x, x + n, [](float v) { return v <= 0.0f; }) - x;
-    if (bad == n) return;
-    if (faults_[parameter.name]++ > 0) return;
-    progress_.warn(join("warning: ", parameter.name, n > 1 ? join('[', bad, ']') : "", " is ",
-                        x[bad], " after ", settings.name, " step ", position_.phase_step,
-                        "; its magnitude is used. A lower ", rate_flag(settings),
-                        " or --quantizer-lr-multiplier may help"));
+// The first time that scales fall to zero or below; print_faults counts the others.
+void Trainer::report_fallen(const PhaseSettings& settings, const std::vector<std::string>& fallen) {
+    if (fallen.empty()) return;
+    const size_t others = fallen.size() - 1;
+    progress_.warn(join("warning: ", fallen[0], " after ", settings.name, " step ",
+                        position_.phase_step, "; its magnitude is used",
+                        others > 0 ? join(", as that of ", others, " more") : "", ". A lower ",
+                        rate_flag(settings), " or --quantizer-lr-multiplier may help"));
 }
 
 void Trainer::print_faults(const PhaseSettings& settings) {
-    for (const auto& [name, steps] : faults_) {
-        if (steps < 2) continue;
-        progress_.warn(join("warning: ", name, " was at or below zero after ", steps, ' ',
-                            settings.name, " steps so far"));
-    }
+    const auto worst =
+        std::max_element(faults_.begin(), faults_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (worst == faults_.end() || worst->second < 2) return;
+    progress_.warn(
+        join("warning: ", worst->first, " was at or below zero after ", worst->second, ' ',
+             settings.name, " steps so far",
+             faults_.size() > 1 ? join("; ", faults_.size() - 1, " more at times") : ""));
 }
 
 std::vector<ParameterMetrics> Trainer::measure(const Execution& execution) const {

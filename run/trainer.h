@@ -49,8 +49,9 @@ class Trainer {
     void freeze_with(const Graph& frozen) { frozen_ = &frozen; }
 
     // Goes on from the position to the end of the phase. Error(diverged) names phase, step and the
-    // first layer or parameter that is not finite; nothing of that step is saved. A scale that a
-    // step leaves at or below zero is reported with its step, and used as its magnitude.
+    // first layer or parameter that is not finite, or the scale beyond a million; nothing of that
+    // step is saved. A scale that a step leaves at or below zero is reported with its step, and used
+    // as its magnitude.
     // Error(interrupted) after saving.
     void run(const PhaseSettings& settings, const PhaseHooks& hooks);
 
@@ -68,7 +69,7 @@ class Trainer {
     Execution forward(const Batch& batch, const RunMode& mode, const PhaseSettings& settings) const;
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
     void check_parameters(const PhaseSettings& settings, int64_t largest);
-    void report_faults(const PhaseSettings& settings, const Parameter& parameter);
+    void report_fallen(const PhaseSettings& settings, const std::vector<std::string>& fallen);
     void print_faults(const PhaseSettings& settings);
     MetricsRow row(const PhaseSettings& settings, double lr) const;
     std::vector<ParameterMetrics> measure(const Execution& execution) const;

@@ -92,6 +92,43 @@ BOOST_AUTO_TEST_CASE(a_scale_that_falls_below_zero_is_reported_once) {
     BOOST_TEST(process->position.step == 5);
 }
 
+// One line for all of them.
+BOOST_AUTO_TEST_CASE(scales_that_fall_together_are_reported_together) {
+    const TemporaryFolder folder;
+    const auto process = process_of("lsq", folder);
+    for (const auto& q : process->model->quantizers) {
+        Tensor& scale = q->parameter("scale").value;
+        scale.copy_from(Tensor::full(scale.shape(), -0.125f));
+    }
+    process->train(quantized_settings(3));
+    const std::string screen = process->screen.str();
+    const size_t others = process->model->quantizers.size() - 1;
+    BOOST_TEST(count(screen,
+                     ".scale is -0.125 after quantized step 0; its magnitude is used, as that of " +
+                         std::to_string(others) + " more. A lower --lr") == 1,
+               screen);
+    BOOST_TEST(count(screen, "steps so far; " + std::to_string(others) + " more at times") == 1,
+               screen);
+    BOOST_TEST(count(screen, "warning: ") == 2, screen);
+}
+
+// A scale of any size gives finite codes, and so a finite loss.
+BOOST_AUTO_TEST_CASE(a_scale_beyond_a_million_ends_the_run) {
+    for (const float explosion : {2e6f, -2e6f}) {
+        const TemporaryFolder folder;
+        const auto process = process_of("lsq", folder);
+        Parameter& scale = parameter(*process, "block2.conv1.input.quantizer", "scale");
+        scale.value.data<float>()[0] = explosion;
+        BOOST_TEST(
+            throws(ErrorKind::diverged,
+                   {join("diverged: ", scale.name, " is ", explosion, " at quantized step 0"),
+                    "a lower --lr"},
+                   [&] { process->train(quantized_settings(3)); }));
+        scale.value.data<float>()[0] = explosion / 4;
+        process->train(quantized_settings(1));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_scale_of_zero_is_reported) {
     const TemporaryFolder folder;
     const auto process = process_of("lsq", folder);

@@ -318,6 +318,20 @@ BOOST_AUTO_TEST_CASE(without_an_algorithm_only_the_float_network_is_trained) {
                tensors_sha256(load_safetensors(run.folder() + "/float.safetensors").tensors));
 }
 
+// Weights that have hardly moved give sums whose operands are far apart; Hexagon NN cannot add them.
+BOOST_AUTO_TEST_CASE(what_lowering_refuses_is_refused_before_training) {
+    const TemporaryFolder runs;
+    const std::string folder = runs.path("run");
+    const ProcessOutcome end = run_train(
+        recipe(reference().data, {"--model", "resnet20", "--hardware", "hexagon-nn", "--bits", "2",
+                                  "--float-lr", "1e-6", "--threads", "1", "--output", folder}));
+    BOOST_TEST(end.code == 1);
+    const std::string error = only_line(end.err, "error: lower: ");
+    BOOST_TEST(contains(error, "Hexagon NN needs their sum below"), end.err);
+    BOOST_TEST(contains(read_bytes(folder + "/metrics.csv"), "float"));
+    BOOST_TEST(!contains(read_bytes(folder + "/metrics.csv"), "quantized"));
+}
+
 BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_is_4_and_names_layer_and_step) {
     const TemporaryFolder runs;
     const ProcessOutcome end =
