@@ -46,13 +46,14 @@ def from_timm(name):
 
 def from_lite(name):
     from efficientnet_lite_pytorch import EfficientNet
-    return EfficientNet.from_name(name)
+    return EfficientNet.from_name(name, image_size=SIDE)  # pads for one size
 
 
 def from_pycls(numbers):
     from pycls.core.config import cfg
     from pycls.models.regnet import RegNet
     regnet = cfg.REGNET
+    cfg.MODEL.NUM_CLASSES = CLASSES
     regnet.DEPTH, regnet.W0, regnet.WA, regnet.WM, regnet.GROUP_W = numbers
     return RegNet()
 
@@ -110,7 +111,7 @@ def logits_by_gradus(model, checkpoint, folder):
                 "--crop-pct", 1, "--normalize", "half", "--algo", "minmax", "--bits", 8,
                 "--epochs", 0, "--output", run)
     call(ROOT / "deploy", run, "--no-layers", "--logits", logits)
-    matched = re.search(r"(\d+) of (\d+) tensors matched(?: by (\S+)'s? names)?", text)
+    matched = re.search(r"(\d+) of (\d+) tensors matched.*", text)
     return matched, numpy.load(logits / "float.npy")
 
 
