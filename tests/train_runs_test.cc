@@ -322,9 +322,28 @@ BOOST_AUTO_TEST_CASE(without_an_algorithm_only_the_float_network_is_trained) {
 BOOST_AUTO_TEST_CASE(what_lowering_refuses_is_refused_before_training) {
     const TemporaryFolder runs;
     const std::string folder = runs.path("run");
-    const ProcessOutcome end = run_train(
-        recipe(reference().data, {"--model", "resnet20", "--hardware", "hexagon-nn", "--bits", "2",
-                                  "--float-lr", "1e-6", "--threads", "1", "--output", folder}));
+    const ProcessOutcome end = run_train({"--dataset",
+                                          "synthetic",
+                                          "--model",
+                                          "resnet20",
+                                          "--hardware",
+                                          "hexagon-nn",
+                                          "--bits",
+                                          "2",
+                                          "--max-steps",
+                                          "1",
+                                          "--batch-size",
+                                          "16",
+                                          "--calibration-images",
+                                          "16",
+                                          "--calibration",
+                                          "quantile",
+                                          "--float-lr",
+                                          "1e-6",
+                                          "--threads",
+                                          "1",
+                                          "--output",
+                                          folder});
     BOOST_TEST(end.code == 1);
     const std::string error = only_line(end.err, "error: lower: ");
     BOOST_TEST(contains(error, "Hexagon NN needs their sum below"), end.err);
