@@ -110,7 +110,7 @@ Image decode_image(const std::string& path, Bytes bytes) {
     const bool png = starts_with(bytes, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
     require(jpeg || png, "is neither JPEG nor PNG");
     require(bytes.size() <= kMaxBytes, "has more than ", kMaxBytes >> 20, " MiB");
-    require(png || has_sound_segments(bytes), "is truncated or corrupt");
+    require(png || has_sound_segments(bytes), "is truncated or corrupt; fetch it again");
     int width = 0, height = 0, channels = 0;
     const int size = static_cast<int>(bytes.size());
     require(stbi_info_from_memory(bytes.data(), size, &width, &height, &channels),
@@ -121,9 +121,9 @@ Image decode_image(const std::string& path, Bytes bytes) {
             "declares ", width, " x ", height, " pixels, which is out of range");
     require(pixels <= (jpeg ? kMaxJpegRatio : kMaxPngRatio) * size, "declares ", width, " x ",
             height, " pixels, more than its ", size, " bytes can hold");
-    require(jpeg || has_sound_chunks(bytes), "is truncated or corrupt");
+    require(jpeg || has_sound_chunks(bytes), "is truncated or corrupt; fetch it again");
     Image image = jpeg ? decode_jpeg(bytes, height, width) : decode_png(bytes);
-    require(image.pixels != nullptr, "is truncated or corrupt");
+    require(image.pixels != nullptr, "is truncated or corrupt; fetch it again");
     return image;
 }
 

@@ -88,8 +88,7 @@ class ImageFolder : public Dataset {
             return read_image(path(index));
         } catch (const Error& error) {
             if (facts().skip_damaged || error.kind() != ErrorKind::data) throw;
-            fail(ErrorKind::data, error.what(),
-                 "; fetch it again, or leave such images out by --on-bad-image skip");
+            fail(ErrorKind::data, error.what(), " (--on-bad-image skip leaves such images out)");
         }
     }
 
@@ -137,9 +136,10 @@ ImageList list_of_folders(const std::string& folder, const std::vector<std::stri
         require(found != classes.end() && *found == name, folder + "/" + name,
                 "is no class of the training images");
         const auto wanted = [](const fs::directory_entry& entry) { return is_image(entry.path()); };
-        for (const std::string& file : names_in(folder + "/" + name, wanted)) {
-            list.add(name + "/" + file, found - classes.begin());
-        }
+        const std::vector<std::string> files = names_in(folder + "/" + name, wanted);
+        require(!files.empty(), folder + "/" + name,
+                "has no images (.jpg, .jpeg, .png); fill or remove this class");
+        for (const std::string& file : files) list.add(name + "/" + file, found - classes.begin());
     }
     return list;
 }

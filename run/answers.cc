@@ -5,10 +5,13 @@
 #include "io/atomic_file.h"
 #include "models/models.h"
 #include "run/assemble.h"
+#include "run/checkpoint.h"
 #include "run/console_table.h"
+#include "run/idle_flags.h"
 #include "run/network_summary.h"
 #include "run/output_path.h"
 #include "run/post_training.h"
+#include "run/run_folder.h"
 #include "run/show_graph.h"
 
 namespace gradus {
@@ -75,9 +78,19 @@ void show(const Options& o, const Graph& graph) {
     std::cerr << "wrote " << o.dot << "; dot -Tsvg " << o.dot << " draws it\n";
 }
 
-void print_dry_run(const Options& o, const std::string& announcement) {
+// What --weights says of itself; empty without.
+std::string read_weights(const Options& o, const Graph& network) {
+    if (o.weights.empty()) return "";
+    return o.weights + ": " + load_network(o.weights, network.parameters()).text();
+}
+
+void print_dry_run(const Options& o, const DataSplits& data, const std::string& weights) {
     for (const std::string& line : header_lines(o)) std::cout << line << '\n';
-    std::cout << announcement << '\n';
+    std::cout << data.announcement << '\n';
+    if (!weights.empty()) std::cout << weights << '\n';
+    for (const std::string& line : idle_flags(o, data.train->facts())) {
+        std::cerr << "warning: " << line << '\n';
+    }
 }
 
 }  // namespace
@@ -87,8 +100,10 @@ bool previewed(const Options& o) {
     if (!o.summary && !o.dry_run && !shows) return false;
     const DataSplits data = open_data(o);
     const Graph network = build_network(o, *data.train);
+    if (o.dry_run) check_run_folder(o);
+    const std::string weights = o.dry_run ? read_weights(o, network) : "";
     if (o.summary) print_summary(std::cout, network, stream_is_utf8(1));
-    if (o.dry_run) print_dry_run(o, data.announcement);
+    if (o.dry_run) print_dry_run(o, data, weights);
     if (o.algo == "none") {
         if (shows) show(o, network);
         return true;

@@ -5,6 +5,7 @@
 #include "models/models.h"
 #include "quant/ptq/subgraph.h"
 #include "run/checkpoint.h"
+#include "run/signals.h"
 #include "run/suggest.h"
 #include "tensor/check.h"
 
@@ -50,6 +51,17 @@ void check_names(const Options& o) {
     check_hardware(o);
 }
 
+namespace {
+
+void check_jitter(const Options& o, const DatasetFacts& data) {
+    const bool jitters = o.brightness > 0 || o.contrast > 0 || o.saturation > 0 || o.hue > 0;
+    check_kind(!jitters || data.image_shape[2] == 3, ErrorKind::usage,
+               "--brightness, --contrast, --saturation and --hue change RGB images, those of ",
+               data.name, " are grey; drop them");
+}
+
+}  // namespace
+
 DataSplits open_data(const Options& o) {
     // What the authors of the EfficientNet-Lite models trained them on.
     const bool lite = o.model.starts_with("efficientnet_lite");
@@ -63,7 +75,9 @@ DataSplits open_data(const Options& o) {
     options.normalize = o.normalize;
     if (o.normalize == "auto" && lite && o.dataset == "imagefolder") options.normalize = "tf";
     options.skip_damaged = o.on_bad_image == "skip";
-    return open_dataset(options);
+    DataSplits data = open_dataset(options);
+    check_jitter(o, data.train->facts());
+    return data;
 }
 
 LoaderOptions training_loader(const Options& o, const Dataset& data) {
@@ -92,6 +106,7 @@ BatchSource calibration_batches(const Options& o, const DatasetPtr& train) {
     const auto loader = std::make_shared<Loader>(train, options, Rng(o.seed).split("calibration"));
     loader->start(0);
     return [loader, left = calibration_image_count(o, *train)]() mutable {
+        check_kind(!interrupted(), ErrorKind::interrupted, "interrupted during calibration");
         const auto batch = left > 0 ? loader->next() : std::nullopt;
         if (!batch) return Tensor();
         const int64_t count = std::min(left, batch->images.shape()[0]);

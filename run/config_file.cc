@@ -19,6 +19,12 @@ std::string trimmed(const std::string& text) {
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
+// Of a file that may be no text at all.
+std::string clipped(const std::string& line) {
+    constexpr size_t enough = 60;
+    return line.size() <= enough ? line : line.substr(0, enough) + "...";
+}
+
 // Where the quoted text that opens `text` ends (past its quote); npos if it does not end.
 size_t quoted_end(const std::string& text) {
     for (size_t i = 1; i < text.size(); ++i) {
@@ -69,8 +75,8 @@ std::vector<ConfigEntry> read_config_file(const std::string& path) {
         ConfigEntry entry{line, trimmed(text.substr(0, equals)), ""};
         const bool ok = equals != std::string::npos && !entry.key.empty() &&
                         read_value(trimmed(text.substr(equals + 1)), &entry.value);
-        check_kind(ok, ErrorKind::usage, path, ":", line, ": expected `key = value`; got `", text,
-                   "`");
+        check_kind(ok, ErrorKind::usage, path, ":", line, ": expected `key = value`; got `",
+                   clipped(text), "`");
         check_kind(keys.insert(entry.key).second, ErrorKind::usage, path, ":", line, ": '",
                    entry.key, "' is given twice; keep one");
         entries.push_back(entry);

@@ -20,6 +20,7 @@
 #include "run/checkpoint.h"
 #include "run/console_table.h"
 #include "run/evaluate.h"
+#include "run/idle_flags.h"
 #include "run/post_training.h"
 #include "run/resources.h"
 #include "run/run_folder.h"
@@ -147,6 +148,9 @@ void Experiment::report_start() {
     progress_.line(version_line());
     for (const std::string& line : header_lines(options_)) progress_.line(line);
     progress_.line(data_.announcement);
+    for (const std::string& line : idle_flags(options_, data_.train->facts())) {
+        progress_.warn("warning: " + line);
+    }
     progress_.line(join(options_.model, ", stem ", facts_.stem, ": ",
                         count_text(*facts_.parameters), " parameters, ", thread_count(),
                         " threads"));

@@ -36,8 +36,8 @@ void add_network_flags(FlagTable& table, Options& o) {
         .shown_as("NAME");
     table.add("--width-mult", &o.width_mult, "times the channels, where the model scales them")
         .range(0.05, 20);
-    table.add("--image-size,--img-size", &o.image_size, "pixels a side; 0: as the data")
-        .range(0, 4096);
+    table.add("--image-size,--img-size", &o.image_size, "pixels a side, 8 to 1024; 0: as the data")
+        .range(0, 1024);
     table.add("--num-classes", &o.num_classes, "classes; 0: as the data").range(0, 1 << 20);
     table
         .add("--weights,--initial-checkpoint", &o.weights,
@@ -53,7 +53,9 @@ void add_quantization_flags(FlagTable& table, Options& o) {
     table.add("--simulate", &o.simulate, "as the integers, or textbook floats")
         .one_of({"exact", "qdq"})
         .on_first_page();
-    table.add("--accumulator", &o.accumulator, "how sums saturate, where --hardware has a choice")
+    table
+        .add("--accumulator", &o.accumulator,
+             "how sums saturate in integers and --simulate exact, where --hardware has a choice")
         .one_of({"exact", "pairs16", "acc16"});
     table.add("--bits", &o.bits, "of weights and activations, 2 to 8").range(2, 8).on_first_page();
     table.add("--weight-bits,--w-bits", &o.weight_bits, "else --bits").range(2, 8);

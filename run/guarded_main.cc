@@ -15,7 +15,9 @@ namespace gradus {
 namespace {
 
 void print_line(const std::string& prefix, std::string text) {
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    // One line whatever a file or a name holds, and nothing that a terminal obeys.
+    const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    std::replace_if(text.begin(), text.end(), is_control, ' ');
     std::cerr << prefix << text << std::endl;
 }
 

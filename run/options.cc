@@ -276,7 +276,7 @@ Options parse_train(int argc, const char* const* argv) {
     Options options;
     const std::vector<Flag> flags = train_flags(options);
     // First for --config, --resume and the questions; again below, on top of the file.
-    const std::set<std::string> given = set_from_arguments(flags, argc, argv);
+    options.given = set_from_arguments(flags, argc, argv);
     if (options.help || options.help_all) {
         Options defaults;
         options.answer = help_text(kTrainUsage, train_flags(defaults), options.help_all);
@@ -293,8 +293,8 @@ Options parse_train(int argc, const char* const* argv) {
     options = Options();
     set_from_file(flags, file);
     const Options before = options;
-    set_from_arguments(flags, argc, argv);
-    forget_halves(given, options);
+    options.given = set_from_arguments(flags, argc, argv);
+    forget_halves(options.given, options);
     resolve(options);
     if (!folder.empty()) {
         options.resume = options.output = folder;

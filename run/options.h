@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -101,6 +102,7 @@ struct Options {
     bool help_all = false;
     bool version = false;
 
+    std::set<std::string> given;  // the flags on the command line, by their names
     std::string answer;  // not empty: print it and end with 0 (--help, --help-all, --version)
 };
 

@@ -37,6 +37,19 @@ void make_folder(const std::string& path) {
           error ? error.message() : "a file is in the way", "; choose another --output");
 }
 
+void refuse_finished(const std::string& path) {
+    check_kind(!exists(path + "/result.json"), ErrorKind::usage, "the run in ", path,
+               " is finished; start a new one");
+}
+
+void refuse_taken(const std::string& path) {
+    check_kind(!exists(path + "/result.json"), ErrorKind::usage, path,
+               " already holds a finished run; choose another --output");
+    check_kind(!exists(path + "/config.toml") && !exists(path + "/run.json"), ErrorKind::usage,
+               path, " already holds a run; go on with --resume ", path,
+               " or choose another --output");
+}
+
 // runs/<time>-<names>, with a number behind it if two runs begin in the same second.
 std::string make_default_folder(const Options& o) {
     make_folder(kRoot);
@@ -108,6 +121,22 @@ FolderLock::~FolderLock() {
     if (descriptor_ >= 0) close(descriptor_);
 }
 
+void check_run_folder(const Options& options) {
+    const bool resumed = !options.resume.empty();
+    const fs::path path = resumed                  ? options.resume
+                          : options.output.empty() ? kRoot
+                                                   : options.output;
+    if (resumed) refuse_finished(path);
+    if (!resumed && !options.output.empty()) refuse_taken(path);
+    fs::path place = fs::absolute(path).lexically_normal();
+    while (!exists(place) && place.has_relative_path()) place = place.parent_path();
+    std::error_code ignored;
+    check(fs::is_directory(place, ignored) && access(place.c_str(), W_OK | X_OK) == 0,
+          "cannot make the run folder ", path.string(), ": ", place.string(),
+          fs::is_directory(place, ignored) ? " may not be written" : " is a file",
+          "; choose another --output");
+}
+
 RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty()) {
     const bool fresh_default = !resumed_ && options.output.empty();
     path_ = resumed_        ? options.resume
@@ -118,14 +147,9 @@ RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty())
     check_kind(lock_->held(), ErrorKind::usage, "the run folder ", path_,
                " is in use by another process; wait for it or choose another --output");
     if (resumed_) {
-        check_kind(!exists(file("result.json")), ErrorKind::usage, "the run in ", path_,
-                   " is finished; start a new one");
+        refuse_finished(path_);
     } else {
-        check_kind(!exists(file("result.json")), ErrorKind::usage, path_,
-                   " already holds a finished run; choose another --output");
-        check_kind(!exists(file("config.toml")) && !exists(file("run.json")), ErrorKind::usage,
-                   path_, " already holds a run; go on with --resume ", path_,
-                   " or choose another --output");
+        refuse_taken(path_);
         write_file_atomically(file("config.toml"), config_toml(options));
     }
     if (fresh_default) link_latest(path_);

@@ -47,6 +47,9 @@ class FolderLock {
     int descriptor_ = -1;
 };
 
+// Whether the folder that RunFolder would take or make can be had; makes nothing. The same errors.
+void check_run_folder(const Options& options);
+
 class RunFolder {
   public:
     // Makes the folder (--output, or runs/<time>-<model>-<algo>-<hardware> with the link

@@ -49,6 +49,11 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     check_refused(2, {"--activation-bits", "4.5"}, {"--activation-bits", "4.5"});
     check_refused(2, {"--dataset", "imagenet"}, {"imagenet", "fashion-mnist"});
     check_refused(2, {"--dataset", "mnst"}, {"'mnst'", "did you mean 'mnist'?"});
+    check_refused(2, {"--dataset", "synthetic", "--hue", "0.1"}, {"--hue", "synthetic", "grey"});
+    check_refused(2, {"--image-size", "1025"}, {"--image-size", "1024"});
+    check_refused(2, {"--dataset", "synthetic", "--image-size", "7"},
+                  {"--image-size", "8 to 1024"});
+    check_refused(2, {"--lr", "\x1b[2J"}, {"--lr takes", "' [2J'"});
     check_refused(2, {"--stem", "wide"}, {"wide", "half"});
     check_refused(2, {"--lr"}, {"--lr", "value"});
     check_refused(2, {"train"}, {"train"});
@@ -134,6 +139,62 @@ BOOST_AUTO_TEST_CASE(a_dry_run_leaves_nothing) {
     const std::string dot = runs.path("made/graph.dot");
     BOOST_TEST(run_train(tiny(data, {"--dry-run", "--dot", dot})).code == 0);
     BOOST_TEST(read_bytes(dot).rfind("digraph", 0) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_dry_run_checks_weights_and_folders) {
+    const TemporaryFolder data, files;
+    write_tiny_data(data);
+    save_network(files.path("other"), small_network().parameters(), {});
+    for (const char* name : {"taken", "done"}) std::filesystem::create_directory(files.path(name));
+    files.file("taken/config.toml", "model = \"resnet18\"\n");
+    files.file("done/result.json", "{}");
+    const auto dry = [&](const Arguments& more) {
+        Arguments all = tiny(data, {"--dry-run"});
+        all.insert(all.end(), more.begin(), more.end());
+        return all;
+    };
+    check_refused(3, dry({"--weights", files.path("missing")}), {"missing"});
+    check_refused(2, dry({"--weights", files.path("other")}), {"other", "another model"});
+    check_refused(2, dry({"--output", files.path("taken")}), {"--resume", "--output"});
+    check_refused(2, dry({"--output", files.path("done")}), {"finished"});
+    check_refused(1, dry({"--output", files.path("other/run")}), {"is a file", "--output"});
+    BOOST_TEST(run_train(dry({"--output", files.path("new/run")})).code == 0);
+    BOOST_TEST(!std::filesystem::exists(files.path("new")));
+}
+
+BOOST_AUTO_TEST_CASE(flags_without_effect_are_named) {
+    const TemporaryFolder data;
+    write_tiny_data(data);
+    const auto warnings = [&](const Arguments& more) {
+        Arguments all{"--dataset", "mnist", "--data-path", data.path(""), "--dry-run"};
+        all.insert(all.end(), more.begin(), more.end());
+        const ProcessOutcome end = run_train(all);
+        BOOST_TEST(end.code == 0, end.err);
+        return end.err;
+    };
+    BOOST_TEST(warnings({}) == "");
+    BOOST_TEST(warnings({"--ptq-steps", "9", "--ptq-images", "8"}) ==
+               "warning: --ptq-steps has no effect without --ptq\n"
+               "warning: --ptq-images has no effect without --ptq or --correct-bias\n");
+    BOOST_TEST(warnings({"--ptq-images", "8", "--correct-bias"}) == "");
+    BOOST_TEST(warnings({"--opt", "adamw", "--momentum", "0.8", "--no-nesterov"}) ==
+               "warning: --momentum has no effect with --opt adamw\n");
+    BOOST_TEST(warnings({"--dsq-form", "ste"}) ==
+               "warning: --dsq-form has no effect without --algo dsq\n");
+    BOOST_TEST(warnings({"--dsq-form", "ste", "--weight-algo", "dsq"}) == "");
+    BOOST_TEST(warnings({"--algo", "none", "--bits", "3", "--lr", "0.1", "--epochs", "9"}) ==
+               "warning: --bits, --epochs and --lr have no effect with --algo none, which trains "
+               "in float alone\n");
+    BOOST_TEST(
+        warnings({"--crop-pct", "0.9", "--on-bad-image", "skip", "--interpolation", "bicubic"}) ==
+        "warning: --crop-pct and --on-bad-image have no effect without photographs\n"
+        "warning: --interpolation has no effect on images that keep their size\n");
+    BOOST_TEST(warnings({"--interpolation", "bicubic", "--image-size", "16"}) == "");
+    BOOST_TEST(warnings({"--hflip"}) ==
+               "warning: --hflip has no effect on mnist, whose images are never mirrored\n");
+    BOOST_TEST(warnings({"--no-hflip"}) == "");
+    const std::string file = data.file("recipe.toml", "opt = \"adamw\"\nmomentum = 0.8\n");
+    BOOST_TEST(warnings({"--config", file}) == "");  // a recipe may say more than one run needs
 }
 
 BOOST_AUTO_TEST_SUITE_END()

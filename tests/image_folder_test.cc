@@ -208,9 +208,13 @@ BOOST_AUTO_TEST_CASE(folders_are_checked) {
     write_folders(folder);
     fs::create_directories(folder.path("val/cow"));
     refused({"val/cow", "no class of the training images"});
+    fs::create_directories(folder.path("train/cow"));
+    refused({"train/cow", "no images", "remove this class"});
     fs::remove_all(folder.path("val"));
     fs::create_directories(folder.path("val/ant"));
-    refused({"val", "has no images"});
+    refused({"train/cow", "has no images"});
+    fs::remove_all(folder.path("train/cow"));
+    refused({"val/ant", "has no images"});
     fs::remove_all(folder.path("train"));
     fs::create_directories(folder.path("train"));
     refused({"train", "no folders of classes"});
@@ -290,6 +294,31 @@ BOOST_AUTO_TEST_CASE(train_runs_to_its_end_and_with_damage_as_told) {
     const size_t first = skipped.err.find("val/bee/1.JPEG");
     BOOST_TEST(first != std::string::npos);
     BOOST_TEST(skipped.err.find("val/bee/1.JPEG", first + 1) == std::string::npos, skipped.err);
+}
+
+// Calibration decodes 384 photographs: the stop falls within, and the run is done again from there.
+BOOST_AUTO_TEST_CASE(train_can_be_stopped_while_photographs_are_decoded) {
+    const TemporaryFolder folder, runs;
+    write_folders(folder);
+    for (int i = 0; i < 400; ++i) {
+        const std::string name = "train/ant/more" + std::to_string(i) + ".jpg";
+        fs::create_hard_link(folder.path("train/owl/3.JPEG"), folder.path(name));
+    }
+    const auto arguments = [&](const char* name) {
+        return short_run(folder, {"--image-size", "48", "--calibration-images", "384", "--output",
+                                  runs.path(name)});
+    };
+    BOOST_REQUIRE(run_train(arguments("whole")).code == 0);
+    TrainProcess process(arguments("stopped"));
+    BOOST_REQUIRE(process.wait_for("float network: test loss"));
+    process.send(SIGINT);
+    const ProcessOutcome stopped = process.wait();
+    BOOST_TEST(stopped.code == 130, stopped.err);
+    BOOST_TEST(stopped.err.find("calibrated") == std::string::npos, stopped.err);
+    const ProcessOutcome end = run_train({"--resume", runs.path("stopped")});
+    BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+    BOOST_TEST(read_bytes(runs.path("stopped/program.safetensors")) ==
+               read_bytes(runs.path("whole/program.safetensors")));
 }
 
 BOOST_AUTO_TEST_CASE(normalisations_and_interpolations_are_options) {

@@ -209,6 +209,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_half_understood_is_refused) {
         return throws(ErrorKind::usage, parts, [&] { with_file(folder, content); });
     };
     BOOST_TEST(bad("epochs = 3\nlr: 0.3\n", {"recipe.toml:2", "key = value", "lr: 0.3"}));
+    BOOST_TEST(bad(std::string(100, 'x'), {"got `" + std::string(60, 'x') + "...`"}));
     BOOST_TEST(bad("[train]\nlr = 0.3\n", {"recipe.toml:1", "[train]"}));
     BOOST_TEST(bad("lrr = 0.3\n", {"recipe.toml:1", "'lrr'", "'lr'"}));
     BOOST_TEST(bad("lr = 0.3\nlr = 0.2\n", {"recipe.toml:2", "twice"}));
