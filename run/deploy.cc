@@ -67,6 +67,11 @@ Deployment::Deployment(const DeployOptions& options)
       measured_(run_.model, program_, run_.network),
       progress_(std::cerr, progress_settings(false, false, 1 << 30)) {
     compare_with_trained();
+    const int64_t all = run_.data.test->size();
+    if (options.images > all) {
+        progress_.warn(join("warning: --images ", options.images, ": the test set has ", all,
+                            ", all of them are taken"));
+    }
     stop_if_interrupted("before the first image");
     if (options.gap) gap_.emplace(run_.model, program_);
     if (!options.logits.empty()) logits_.emplace(options.logits);

@@ -185,6 +185,9 @@ BOOST_AUTO_TEST_CASE(the_gap_of_the_float_simulation_is_measured) {
     // Those of the averages are compared here too.
     BOOST_TEST(codes == found.at("codes_compared").get<int64_t>() + 30 * 512);
 
+    const ProcessOutcome more = run_deploy({run, "--images", "31", "--no-layers"});
+    BOOST_TEST(more.code == 0);
+    BOOST_TEST(contains(more.err, "warning: --images 31: the test set has 30"), more.err);
     const ProcessOutcome table = run_deploy({run, "--gap", "--images", "7", "--no-layers"});
     BOOST_TEST(table.code == 0);
     for (const char* part : {"near a tie", "layer3.1.conv2", "of 7 images differ", "top-1"}) {

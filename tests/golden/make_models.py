@@ -17,7 +17,8 @@ each case there are, below tests/golden/models/:
                                     projections
 
 Gradients are those with running statistics: batches small enough for a test make the gradient of
-batch statistics so steep that float32 and float64 differ by percents in PyTorch itself.
+batch statistics so steep that float32 and float64 differ by percents in PyTorch itself; for those see
+scripts/compare_training.py.
 """
 import functools
 import os
