@@ -20,6 +20,9 @@ class FlagTable {
         flags_.push_back(std::move(flag));
         return flags_.back();
     }
+    Flag& call(const std::string& names, FlagTarget target, const std::string& help) {
+        return add(names, target, help).used_for(FlagUse::call);
+    }
     std::vector<Flag> take() { return std::move(flags_); }
 
   private:
@@ -173,25 +176,22 @@ void add_run_flags(FlagTable& table, Options& o) {
     table.add("--save-every", &o.save_every, "steps between checkpoints; 0: after each epoch")
         .range(0, 1e9)
         .used_for(FlagUse::machine);
-    const auto call = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
-        return table.add(names, target, help).used_for(FlagUse::call);
-    };
-    call("--output", &o.output, "run folder, else runs/<time>-<names>")
+    table.call("--output", &o.output, "run folder, else runs/<time>-<names>")
         .shown_as("DIR")
         .on_first_page();
-    call("--resume", &o.resume, "go on with the run in this folder, or auto")
+    table.call("--resume", &o.resume, "go on with the run in this folder, or auto")
         .shown_as("DIR")
         .on_first_page();
-    call("--config", &o.config, "file of flags, as a run's config.toml")
+    table.call("--config", &o.config, "file of flags, as a run's config.toml")
         .shown_as("FILE")
         .on_first_page();
-    call("--summary", &o.summary, "print the network, layer by layer");
-    call("--show-graph", &o.show_graph, "print the graph as the hardware rewrites it");
-    call("--dot", &o.dot, "write that graph for Graphviz").shown_as("FILE");
-    call("--json", &o.json, "result as JSON on stdout, all else on stderr").on_first_page();
-    call("--dry-run", &o.dry_run, "check everything, train nothing").on_first_page();
-    call("--quiet", &o.quiet, "no progress and no header");
-    call("--no-progress", &o.no_progress, "lines instead of a bar");
+    table.call("--summary", &o.summary, "print the network, layer by layer");
+    table.call("--show-graph", &o.show_graph, "print the graph as the hardware rewrites it");
+    table.call("--dot", &o.dot, "write that graph for Graphviz").shown_as("FILE");
+    table.call("--json", &o.json, "result as JSON on stdout, all else on stderr").on_first_page();
+    table.call("--dry-run", &o.dry_run, "check everything, train nothing").on_first_page();
+    table.call("--quiet", &o.quiet, "no progress and no header");
+    table.call("--no-progress", &o.no_progress, "lines instead of a bar");
 }
 
 void add_questions(FlagTable& table, Options& o) {
@@ -286,115 +286,109 @@ std::vector<Flag> deploy_flags(DeployOptions& o) {
 
 std::vector<Flag> quantizer_question_flags(QuantizerQuestion& o) {
     FlagTable table;
-    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
-        return table.add(names, target, help).used_for(FlagUse::call);
-    };
     table.section("quantizer");
-    add("--algo", &o.algo, "algorithm, as in ./train");
-    add("--role", &o.role, "what it quantizes").one_of({"weight", "activation"});
-    add("--bits", &o.bits, "2 to 8").range(2, 8);
-    add("--unsigned", &o.is_unsigned, "codes from 0, else signed");
-    add("--narrow", &o.narrow, "without the lowest signed code");
-    add("--asymmetric", &o.asymmetric, "with a zero point; pact, dorefa, dsq: if a value is < 0");
-    add("--power-of-two", &o.power_of_two, "scales are powers of two");
-    add("--per-channel", &o.channel_axis, "one scale for each index of this axis")
+    table.call("--algo", &o.algo, "algorithm, as in ./train");
+    table.call("--role", &o.role, "what it quantizes").one_of({"weight", "activation"});
+    table.call("--bits", &o.bits, "2 to 8").range(2, 8);
+    table.call("--unsigned", &o.is_unsigned, "codes from 0, else signed");
+    table.call("--narrow", &o.narrow, "without the lowest signed code");
+    table.call("--asymmetric", &o.asymmetric,
+               "with a zero point; pact, dorefa, dsq: if a value is < 0");
+    table.call("--power-of-two", &o.power_of_two, "scales are powers of two");
+    table.call("--per-channel", &o.channel_axis, "one scale for each index of this axis")
         .range(-8, 7)
         .shown_as("AXIS");
     table.section("values");
-    add("--input", &o.input, "array of float32 or float64; none: a ramp").shown_as("FILE.npy");
-    add("--grad", &o.grad, "gradient of x_hat, of the input's shape; none: ones")
+    table.call("--input", &o.input, "array of float32 or float64; none: a ramp")
         .shown_as("FILE.npy");
-    add("--set", &o.set, "a parameter, a number or FILE.npy; repeatable").shown_as("NAME=VALUE");
-    add("--calibration", &o.calibration, "where what is not --set starts; auto: as the algorithm")
+    table.call("--grad", &o.grad, "gradient of x_hat, of the input's shape; none: ones")
+        .shown_as("FILE.npy");
+    table.call("--set", &o.set, "a parameter, a number or FILE.npy; repeatable")
+        .shown_as("NAME=VALUE");
+    table
+        .call("--calibration", &o.calibration,
+              "where what is not --set starts; auto: as the algorithm")
         .shown_as("NAME");
     table.section("gradient and reading");
-    add("--gradient-scale", &o.gradient_scale, "of parameters' gradients, else the algorithm's")
+    table
+        .call("--gradient-scale", &o.gradient_scale,
+              "of parameters' gradients, else the algorithm's")
         .range(0);
-    add("--reading", &o.reading, "where paper and released code disagree")
+    table.call("--reading", &o.reading, "where paper and released code disagree")
         .one_of({"paper", "code"});
-    add("--dsq-form", &o.dsq_form, "gradient of dsq; auto: soft, or ste by --reading code")
+    table.call("--dsq-form", &o.dsq_form, "gradient of dsq; auto: soft, or ste by --reading code")
         .one_of({"auto", "soft", "ste"});
-    add("--simulate", &o.simulate, "as the integers, or the algorithm's own reals")
+    table.call("--simulate", &o.simulate, "as the integers, or the algorithm's own reals")
         .one_of({"exact", "qdq"});
     table.section("output");
-    add("--output", &o.output, "write .npy files here, or the plots").shown_as("DIR");
-    add("--json", &o.json, "one JSON object instead of a text");
-    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    table.call("--output", &o.output, "write .npy files here, or the plots").shown_as("DIR");
+    table.call("--json", &o.json, "one JSON object instead of a text");
+    table.call("-h,--help", &o.help, "this page").used_for(FlagUse::question);
     return table.take();
 }
 
 namespace {
 
 // What shows and writes the steps of a rule.
-template <class Question>
-void add_step_flags(FlagTable& table, Question& o) {
-    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
-        return table.add(names, target, help).used_for(FlagUse::call);
-    };
+void add_step_flags(FlagTable& table, RuleQuestion& o) {
     table.section("output");
-    add("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
-    add("--rows", &o.rows, "elements whose steps are shown").range(0, 1e6);
-    add("--json", &o.json, "one JSON object instead of a text");
-    add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
+    table.call("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
+    table.call("--rows", &o.rows, "elements whose steps are shown").range(0, 1e6);
+    table.call("--json", &o.json, "one JSON object instead of a text");
+    table.call("-h,--help", &o.help, "this page").used_for(FlagUse::question);
 }
 
 }  // namespace
 
 std::vector<Flag> requantize_question_flags(RequantizeQuestion& o) {
     FlagTable table;
-    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
-        return table.add(names, target, help).used_for(FlagUse::call);
-    };
     table.section("rule");
-    add("--rule", &o.rule, "R1, R1b, R1c, R1f, R2, R3, R5, R8, R9 or R10");
-    add("--hardware,--backend", &o.hardware, "instead: the rule of this target");
+    table.call("--rule", &o.rule, "R1, R1b, R1c, R1f, R2, R3, R5, R8, R9 or R10");
+    table.call("--hardware,--backend", &o.hardware, "instead: the rule of this target");
     table.section("values");
-    add("--accumulators", &o.accumulators, "int32 [n] or [n, channels]").shown_as("FILE.npy");
-    add("--bias", &o.bias, "[channels]: int32 as it is, floats in real units").shown_as("FILE.npy");
-    add("--input-scale", &o.input_scale, "of the layer's input").above(0);
-    add("--weight-scale", &o.weight_scale, "a number, or one for each channel")
+    table.call("--accumulators", &o.accumulators, "int32 [n] or [n, channels]")
+        .shown_as("FILE.npy");
+    table.call("--bias", &o.bias, "[channels]: int32 as it is, floats in real units")
+        .shown_as("FILE.npy");
+    table.call("--input-scale", &o.input_scale, "of the layer's input").above(0);
+    table.call("--weight-scale", &o.weight_scale, "a number, or one for each channel")
         .shown_as("X|FILE.npy");
-    add("--output-scale", &o.output_scale, "of the codes that come out").above(0);
-    add("--output-zero-point", &o.zero_point, "of the same").range(-32768, 65535);
-    add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-32768, 65535);
-    add("--qmax", &o.qmax, "highest code").range(-32768, 65535);
+    table.call("--output-scale", &o.output_scale, "of the codes that come out").above(0);
+    table.call("--output-zero-point", &o.zero_point, "of the same").range(-32768, 65535);
+    table.call("--qmin", &o.qmin, "lowest code; else the target's with 8 bits")
+        .range(-32768, 65535);
+    table.call("--qmax", &o.qmax, "highest code").range(-32768, 65535);
     add_step_flags(table, o);
     return table.take();
 }
 
 std::vector<Flag> add_question_flags(AddQuestion& o) {
     FlagTable table;
-    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
-        return table.add(names, target, help).used_for(FlagUse::call);
-    };
     table.section("rule");
-    add("--hardware,--backend", &o.hardware, "whose rule adds");
+    table.call("--hardware,--backend", &o.hardware, "whose rule adds");
     table.section("values");
-    add("--lhs", &o.lhs, "8-bit codes in int8, uint8 or int32").shown_as("FILE.npy");
-    add("--rhs", &o.rhs, "the same, of the same shape").shown_as("FILE.npy");
-    add("--scales", &o.scales, "of lhs, rhs and output").shown_as("X,X,X");
-    add("--zero-points", &o.zero_points, "of the same").shown_as("N,N,N");
-    add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);
-    add("--qmax", &o.qmax, "highest code").range(-128, 255);
+    table.call("--lhs", &o.lhs, "8-bit codes in int8, uint8 or int32").shown_as("FILE.npy");
+    table.call("--rhs", &o.rhs, "the same, of the same shape").shown_as("FILE.npy");
+    table.call("--scales", &o.scales, "of lhs, rhs and output").shown_as("X,X,X");
+    table.call("--zero-points", &o.zero_points, "of the same").shown_as("N,N,N");
+    table.call("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);
+    table.call("--qmax", &o.qmax, "highest code").range(-128, 255);
     add_step_flags(table, o);
     return table.take();
 }
 
 std::vector<Flag> average_question_flags(AverageQuestion& o) {
     FlagTable table;
-    const auto add = [&](const char* names, FlagTarget target, const char* help) -> Flag& {
-        return table.add(names, target, help).used_for(FlagUse::call);
-    };
     table.section("rule");
-    add("--hardware,--backend", &o.hardware, "whose rule averages");
-    add("--windows", &o.windows, "the rule of windows, not that of global averages");
+    table.call("--hardware,--backend", &o.hardware, "whose rule averages");
+    table.call("--windows", &o.windows, "the rule of windows, not that of global averages");
     table.section("values");
-    add("--sums", &o.sums, "int32 sums of 8-bit codes").shown_as("FILE.npy");
-    add("--count", &o.count, "codes in each sum").range(1, 1 << 22);
-    add("--scale", &o.scale, "of the codes and of their average").above(0);
-    add("--zero-point", &o.zero_point, "of the same").range(-128, 255);
-    add("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);
-    add("--qmax", &o.qmax, "highest code").range(-128, 255);
+    table.call("--sums", &o.sums, "int32 sums of 8-bit codes").shown_as("FILE.npy");
+    table.call("--count", &o.count, "codes in each sum").range(1, 1 << 22);
+    table.call("--scale", &o.scale, "of the codes and of their average").above(0);
+    table.call("--zero-point", &o.zero_point, "of the same").range(-128, 255);
+    table.call("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);
+    table.call("--qmax", &o.qmax, "highest code").range(-128, 255);
     add_step_flags(table, o);
     return table.take();
 }

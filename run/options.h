@@ -183,8 +183,18 @@ struct QuantizerQuestion {
 
 constexpr int kUnsetCode = -1 << 20;  // below every code
 
+// What the three questions about rules share: which steps are shown, where codes are written.
+struct RuleQuestion {
+    int64_t rows = 8;
+    std::string output;  // empty: write nothing
+    bool json = false;
+    bool help = false;
+
+    std::string answer;  // as above
+};
+
 // ./explain requantize
-struct RequantizeQuestion {
+struct RequantizeQuestion : RuleQuestion {
     std::string rule;      // or
     std::string hardware;  // whose rule it is
     std::string accumulators;
@@ -194,31 +204,19 @@ struct RequantizeQuestion {
     int zero_point = 0;
     int qmin = kUnsetCode, qmax = kUnsetCode;  // with a hardware its 8-bit activations'
     std::string bias;                          // empty: none
-    int64_t rows = 8;
-    std::string output;  // empty: write nothing
-    bool json = false;
-    bool help = false;
-
-    std::string answer;  // as above
 };
 
 // ./explain add
-struct AddQuestion {
+struct AddQuestion : RuleQuestion {
     std::string hardware = "onnxruntime";
     std::string lhs, rhs;
     std::string scales;                        // "0.1,0.2,0.3"
     std::string zero_points = "0,0,0";         // likewise
     int qmin = kUnsetCode, qmax = kUnsetCode;  // the hardware's 8-bit activations'
-    int64_t rows = 8;
-    std::string output;  // empty: write nothing
-    bool json = false;
-    bool help = false;
-
-    std::string answer;  // as above
 };
 
 // ./explain average
-struct AverageQuestion {
+struct AverageQuestion : RuleQuestion {
     std::string hardware = "onnxruntime";
     bool windows = false;  // the rule of windows, else that of global averages
     std::string sums;
@@ -226,12 +224,6 @@ struct AverageQuestion {
     double scale = -1.0;  // below 0: missing
     int zero_point = 0;
     int qmin = kUnsetCode, qmax = kUnsetCode;  // the hardware's 8-bit activations'
-    int64_t rows = 8;
-    std::string output;  // empty: write nothing
-    bool json = false;
-    bool help = false;
-
-    std::string answer;  // as above
 };
 
 // Defaults, then the file of --config (or the config.toml of the run that --resume names), then the
