@@ -97,7 +97,7 @@ CPPFLAGS  := $(INCLUDES)
 # one is compiled; no #ifdef.
 
 ROOMS   := tensor tensor/kernels autograd autograd/ops nn quant quant/algorithms quant/ptq \
-           integer models data io run
+           integer models data io run run/command_line run/train run/deploy run/bench run/explain
 DOORS   := $(if $(call with,OPENBLAS),tensor/kernels/sgemm_readable.cc,$\
                tensor/kernels/sgemm_openblas.cc) $\
            $(if $(call with,ZLIB),data/gzip_none.cc,data/gzip_zlib.cc) $\

@@ -1,7 +1,7 @@
 // ./bench -- the speed and memory of a training step, and the cost of fake quantization.
-#include "run/benchmark.h"
+#include "run/bench/benchmark.h"
+#include "run/bench/options.h"
 #include "run/guarded_main.h"
-#include "run/options.h"
 
 int main(int argc, char** argv) {
     return gradus::guarded_main(argc, argv, [](int count, char** arguments) {

@@ -1,8 +1,8 @@
 // ./deploy -- a finished run in integers: layer by layer, and as golden vectors for others.
-#include "run/deploy.h"
+#include "run/deploy/deploy.h"
 
+#include "run/deploy/options.h"
 #include "run/guarded_main.h"
-#include "run/options.h"
 
 int main(int argc, char** argv) {
     return gradus::guarded_main(argc, argv, [](int count, char** arguments) {

@@ -1,5 +1,5 @@
 // ./explain -- what a part of Gradus does with numbers, shown by the part itself.
-#include "run/explain.h"
+#include "run/explain/explain.h"
 
 #include "run/guarded_main.h"
 

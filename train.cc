@@ -1,7 +1,7 @@
 // ./train -- float network, quantized training, lowering, evaluation in integers, report.
-#include "run/experiment.h"
 #include "run/guarded_main.h"
-#include "run/options.h"
+#include "run/train/experiment.h"
+#include "run/train/options.h"
 
 int main(int argc, char** argv) {
     return gradus::guarded_main(argc, argv, [](int count, char** arguments) {

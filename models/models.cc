@@ -55,10 +55,15 @@ Graph build_model(const std::string& name, const ModelOptions& options, const Rn
     return model.build(options, rng);
 }
 
+const std::vector<std::string>& stems() {
+    static const std::vector<std::string> names{"auto", "imagenet", "small", "half"};
+    return names;
+}
+
 std::string resolve_stem(const std::string& stem, const Shape& sample_shape) {
     if (stem == "auto")
         return std::max(sample_shape[0], sample_shape[1]) <= 40 ? "half" : "imagenet";
-    check_kind(stem == "imagenet" || stem == "half" || stem == "small", ErrorKind::usage,
+    check_kind(std::count(stems().begin(), stems().end(), stem) == 1, ErrorKind::usage,
                "no stem is called ", stem, "; there are: imagenet half small auto");
     return stem;
 }

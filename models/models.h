@@ -34,6 +34,7 @@ const Model& find_model(const std::string& name);
 Graph build_model(const std::string& name, const ModelOptions& options, const Rng& rng);
 
 // What "auto" means: half up to 40 pixels, imagenet above. An unknown name is a usage error.
+const std::vector<std::string>& stems();
 std::string resolve_stem(const std::string& stem, const Shape& sample_shape);
 
 }  // namespace gradus

@@ -11,6 +11,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 ELSEWHERE = {"build", "runs", "third_party"}
 
+PROGRAMS = "run run/command_line run/train run/deploy run/bench run/explain"
+
 # Whom a room may include, besides itself. Longer patterns come first.
 LAYERS = [
     ("io/program_file.*", "tensor autograd nn quant integer"),
@@ -25,16 +27,21 @@ LAYERS = [
     ("data/*", "tensor"),
     ("quant/*", "tensor autograd nn"),
     ("integer/*", "tensor autograd nn quant"),
-    ("run/*", "tensor autograd nn models data quant integer io"),
-    ("tests/*", "tensor autograd nn models data quant integer io run"),
-    ("*.cc", "run"),
+    ("run/train/*", "tensor autograd nn models data quant integer io run run/command_line"),
+    ("run/deploy/*", "tensor autograd nn models data quant integer io run run/command_line run/train"),
+    ("run/bench/*", "tensor autograd nn models data quant run run/command_line run/train"),
+    ("run/explain/*", "tensor autograd quant io run run/command_line"),
+    ("run/command_line/*", "tensor run"),
+    ("run/*", "tensor"),
+    ("tests/*", "tensor autograd nn models data quant integer io " + PROGRAMS),
+    ("*.cc", PROGRAMS),
 ]
 
 # Whose door a system header is: pattern of the header, who may include it.
 DOORS = [
     (r"cblas\.h|openblas.*", ["tensor/kernels/sgemm_openblas.cc"]),
     (r"zlib\.h", ["data/gzip_zlib.cc", "tests/*"]),
-    (r"CLI/.*", ["run/options.cc"]),
+    (r"CLI/.*", ["run/command_line/parse.cc"]),
     (r"nlohmann/.*", ["run/*", "io/*", "tests/*"]),
     (r"google/protobuf/.*|onnx/.*", ["io/onnx*", "tests/onnx_*"]),
     (r"(cuda|cublas|cudnn|curand|thrust|cub).*", ["*.cu", "*.cuh"]),
@@ -92,10 +99,16 @@ def without_strings(text):
     return re.sub(r'"(?:\\.|[^"\\\n])*"', lambda m: '"' + " " * (len(m.group(0)) - 2) + '"', text)
 
 
+def room_of(name):
+    """The first folder; in run/ each folder is a room of its own."""
+    first, *rest = name.split("/")
+    return "/".join([first, *rest[:-1]]) if first == "run" else first
+
+
 def allowed_rooms(name):
     for pattern, rooms in LAYERS:
         if fnmatch.fnmatch(name, pattern) and ("/" in name or pattern == "*.cc"):
-            return rooms.split() + [name.split("/")[0]]
+            return rooms.split() + [room_of(name)]
     return None
 
 
@@ -110,8 +123,8 @@ def check_includes(name, text):
             target = quoted.group(1)
             if not (ROOT / target).exists():
                 yield number, f'"{target}" is no file of this repository; write it from the root'
-            elif target.split("/")[0] not in rooms:
-                yield number, f'{name.split("/")[0]} may not know "{target}"'
+            elif room_of(target) not in rooms:
+                yield number, f'{room_of(name)} may not know "{target}"'
         system = re.match(r"\s*#\s*include\s*<([^>]+)>", line)
         for pattern, doors in DOORS if system else []:
             if re.fullmatch(pattern, system.group(1)) and not matches(name, doors):

@@ -1,5 +1,5 @@
 // checkpoint -- the state of a run and the networks it leaves.
-#include "run/checkpoint.h"
+#include "run/train/checkpoint.h"
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>

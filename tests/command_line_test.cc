@@ -1,7 +1,7 @@
 // ./train refuses: every mistake is one line on stderr, and an exit code that tells its kind.
 #include <boost/test/unit_test.hpp>
 
-#include "run/checkpoint.h"
+#include "run/train/checkpoint.h"
 #include "tests/small_network.h"
 #include "tests/train_process.h"
 

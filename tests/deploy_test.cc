@@ -6,7 +6,7 @@
 #include "io/program_file.h"
 #include "io/safetensors.h"
 #include "run/console_table.h"
-#include "run/result.h"
+#include "run/train/result.h"
 #include "tests/compare.h"
 #include "tests/golden_bundle.h"
 #include "tests/train_process.h"

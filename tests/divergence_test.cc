@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "run/options.h"
+#include "run/train/options.h"
 #include "tests/training_process.h"
 
 using namespace gradus;

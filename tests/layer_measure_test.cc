@@ -1,5 +1,5 @@
 // layer_measure -- the numbers of the table, computed once more in another way.
-#include "run/layer_measure.h"
+#include "run/deploy/layer_measure.h"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -7,8 +7,8 @@
 
 #include "integer/lower.h"
 #include "integer/rule_constants.h"
-#include "run/deploy_report.h"
-#include "run/open_run.h"
+#include "run/deploy/deploy_report.h"
+#include "run/deploy/open_run.h"
 #include "tests/small_network.h"
 
 using namespace gradus;

@@ -8,7 +8,7 @@
 #include "models/inverted_residual.h"
 #include "nn/executor.h"
 #include "nn/node_attributes.h"
-#include "run/network_summary.h"
+#include "run/train/network_summary.h"
 #include "tests/compare.h"
 #include "tests/files.h"
 

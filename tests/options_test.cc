@@ -1,10 +1,13 @@
 // options -- defaults, files and the command line in this order; every mistake is one line, usage.
-#include "run/options.h"
+#include "run/train/options.h"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "quant/hardware.h"
+#include "run/bench/options.h"
+#include "run/explain/questions.h"
 #include "run/suggest.h"
 #include "tests/files.h"
 

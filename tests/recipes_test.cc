@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "data/open_dataset.h"
-#include "run/assemble.h"
-#include "run/options.h"
+#include "run/train/assemble.h"
+#include "run/train/options.h"
 
 using namespace gradus;
 

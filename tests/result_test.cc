@@ -1,11 +1,12 @@
 // result -- the flat, stable object that scripts read, and the tables that people read.
-#include "run/result.h"
+#include "run/train/result.h"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "run/console_table.h"
+#include "run/train/result_tables.h"
 #include "tests/files.h"
 
 using namespace gradus;

@@ -1,5 +1,5 @@
 // run_folder -- what a run leaves behind, and what a resumed one does with it.
-#include "run/run_folder.h"
+#include "run/train/run_folder.h"
 
 #include <signal.h>
 #include <sys/resource.h>

@@ -1,6 +1,6 @@
 // The staircase of ./explain: every code once, edges where the formula has them, derivatives of the
 // kernel, and plots that are XML.
-#include "run/staircase.h"
+#include "run/explain/staircase.h"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>

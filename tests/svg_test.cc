@@ -1,5 +1,5 @@
 // SVG: well formed whatever the texts, one command a step, round numbers at the axes.
-#include "run/svg.h"
+#include "run/explain/svg.h"
 
 #include <boost/test/unit_test.hpp>
 

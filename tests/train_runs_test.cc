@@ -5,7 +5,7 @@
 
 #include "io/safetensors.h"
 #include "io/sha256.h"
-#include "run/result.h"
+#include "run/train/result.h"
 #include "tests/train_process.h"
 
 using namespace gradus;

@@ -5,8 +5,8 @@
 #include <optional>
 #include <sstream>
 
-#include "run/assemble.h"
-#include "run/trainer.h"
+#include "run/train/assemble.h"
+#include "run/train/trainer.h"
 #include "tests/compare.h"
 #include "tests/files.h"
 #include "tests/small_network.h"

@@ -7,7 +7,7 @@
 #include "io/safetensors.h"
 #include "io/weight_layout.h"
 #include "models/models.h"
-#include "run/checkpoint.h"
+#include "run/train/checkpoint.h"
 #include "tests/files.h"
 
 using namespace gradus;

@@ -1,0 +1,108 @@
+#include "run/deploy/export.h"
+
+#include <iostream>
+
+#include "io/encodings.h"
+#include "io/onnx_export.h"
+#include "run/output_path.h"
+#include "run/train/assemble.h"
+#include "run/version.h"
+
+namespace gradus {
+
+namespace {
+
+OnnxRequest request_of(const DeployOptions& options, const OpenedRun& run) {
+    OnnxRequest request;
+    if (!options.target.empty()) request.target = options.target;
+    if (!options.form.empty()) request.form = options.form;
+    request.facts = run_facts(run);
+    return request;
+}
+
+std::string line_of(const std::string& path, const OnnxSummary& s, const std::string& what) {
+    return join(path, ": ", what, ", opset ", s.opset, ", IR ", s.ir_version, ", ", s.nodes,
+                " nodes, read back", s.checked ? " and checked by libonnx" : "");
+}
+
+// Only onnxruntime's arithmetic is known here bit for bit.
+std::string note_on(const OnnxRequest& request, const Hardware& hardware) {
+    const std::string rules = rules_text(find_hardware("onnxruntime"));
+    if (request.target != "onnxruntime" || rules_text(hardware) == rules) return "";
+    return join("note: onnxruntime computes by ", rules, "; this network was trained for ",
+                hardware.name, " (", rules_text(hardware), "), so codes may differ");
+}
+
+// What is about quantizers, images or a report has nothing to say of a float file.
+void refuse_beside_float(const DeployOptions& o) {
+    const std::pair<bool, const char*> flags[] = {{!o.hardware.empty(), "--hardware"},
+                                                  {o.images >= 0, "--images"},
+                                                  {!o.layers, "--no-layers"},
+                                                  {o.gap, "--gap"},
+                                                  {!o.golden.empty(), "--golden"},
+                                                  {!o.logits.empty(), "--logits"},
+                                                  {!o.target.empty(), "--target"},
+                                                  {!o.form.empty(), "--form"},
+                                                  {!o.encodings.empty(), "--encodings"},
+                                                  {!o.tensorrt_ranges.empty(), "--tensorrt-ranges"},
+                                                  {o.json, "--json"}};
+    for (const auto& [given, flag] : flags) {
+        check_kind(!given, ErrorKind::usage, "the run in ", o.run,
+                   " has --algo none: --onnx writes ",
+                   "it as the float network it is and runs nothing; drop ", flag);
+    }
+}
+
+}  // namespace
+
+std::map<std::string, std::string> run_facts(const OpenedRun& run) {
+    const Options& o = run.options;
+    std::map<std::string, std::string> facts{{"model", o.model},
+                                             {"stem", run.stem},
+                                             {"dataset", run.data.test->facts().name},
+                                             {"version", version()},
+                                             {"commit", version_commit()}};
+    if (o.algo == "none") return facts;
+    facts["algorithms"] = algorithms_text(o);
+    facts["weight_bits"] = std::to_string(o.weight_bits);
+    facts["activation_bits"] = std::to_string(o.activation_bits);
+    return facts;
+}
+
+std::vector<std::string> write_exports(const DeployOptions& options, const OpenedRun& run,
+                                       const Program& program) {
+    std::vector<std::string> lines;
+    if (!options.onnx.empty()) {
+        make_parent_folders(options.onnx);
+        OnnxRequest request = request_of(options, run);
+        request.facts["hardware"] = run.model.hardware->name;
+        request.facts["rules"] = rules_text(*run.model.hardware);
+        const OnnxSummary summary = save_onnx(options.onnx, run.model, program, request);
+        lines.push_back(line_of(options.onnx, summary, request.form + " for " + request.target));
+        const std::string note = note_on(request, *run.model.hardware);
+        if (!note.empty()) lines.push_back(note);
+    }
+    if (!options.encodings.empty()) {
+        make_parent_folders(options.encodings);
+        save_encodings(options.encodings, run.model);
+        lines.push_back(options.encodings + ": AIMET's encodings 0.6.1");
+    }
+    if (!options.tensorrt_ranges.empty()) {
+        make_parent_folders(options.tensorrt_ranges);
+        save_tensorrt_ranges(options.tensorrt_ranges, run.model);
+        lines.push_back(options.tensorrt_ranges + ": dynamic ranges for TensorRT");
+    }
+    return lines;
+}
+
+int export_float(const DeployOptions& options) {
+    refuse_beside_float(options);
+    const OpenedRun run = open_float_run(options.run, options.data_path);
+    make_parent_folders(options.onnx);
+    const OnnxSummary summary =
+        save_float_onnx(options.onnx, run.network, request_of(options, run));
+    std::cerr << line_of(options.onnx, summary, "float network") << '\n';
+    return 0;
+}
+
+}  // namespace gradus

@@ -1,0 +1,42 @@
+// assemble -- from the options of ./train to the things that a run is made of.
+#pragma once
+
+#include "data/loader.h"
+#include "data/open_dataset.h"
+#include "models/models.h"
+#include "nn/optimizer.h"
+#include "quant/prepare.h"
+#include "run/train/options.h"
+
+namespace gradus {
+
+// Error(usage) with the nearest name for an unknown model, algorithm or hardware, and for what this
+// version cannot do.
+void check_names(const Options& options);
+
+DataSplits open_data(const Options& options);
+LoaderOptions training_loader(const Options& options, const Dataset& data);
+LoaderOptions evaluation_loader();
+// The images that set the first scales: --calibration-images of them from a shuffled training set,
+// without augmentation, in batches [N, H, W, C]. Every call begins anew.
+BatchSource calibration_batches(const Options& options, const DatasetPtr& train);
+int64_t calibration_image_count(const Options& options, const Dataset& train);
+
+ModelOptions model_options(const Options& options, const Dataset& data);
+Recipe recipe_of(const Options& options);
+// "lsq", or "dorefa weights, pact activations".
+std::string algorithms_text(const Options& options);
+// The learned parameters of all quantizers, and the rates and decay that the options give them.
+std::vector<std::shared_ptr<Parameter>> learned_parameters(const QuantizedModel& model);
+void set_quantizer_rates(const Options& options, QuantizedModel& model);
+// The L2 penalty of batch norm's gamma and beta, in this network and all that is made of it.
+void set_norm_decay(const Graph& network, float decay);
+OptimizerOptions optimizer_options(const Options& options);
+
+// The float network with its first weights.
+Graph build_network(const Options& options, const Dataset& data);
+// The network before training. Weights that do not serve are refused at once; a resumed run reads
+// them only if it needs them.
+Graph starting_network(const Options& options, const Dataset& data);
+
+}  // namespace gradus

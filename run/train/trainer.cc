@@ -1,0 +1,264 @@
+#include "run/train/trainer.h"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+
+#include "autograd/ops.h"
+#include "nn/executor.h"
+#include "run/console_table.h"
+#include "run/resources.h"
+#include "run/signals.h"
+#include "run/train/evaluate.h"
+#include "tensor/check.h"
+
+namespace gradus {
+
+namespace {
+
+constexpr int64_t kSmallParameter = 4096;  // looked at after every step; all are after an epoch
+constexpr float kLargestScale = 1e6f;      // no network that learns has steps of a million
+
+const char* rate_flag(const PhaseSettings& settings) {
+    return settings.name == "float" ? "--float-lr" : "--lr";
+}
+
+// "conv1.weight.quantizer.scale[3] is -0.25"
+std::string element_text(const Parameter& parameter, int64_t index) {
+    const float value = parameter.value.data<float>()[index];
+    const std::string place = parameter.value.numel() > 1 ? join('[', index, ']') : "";
+    return join(parameter.name, place, " is ", std::isfinite(value) ? join(value) : "not finite");
+}
+
+}  // namespace
+
+int64_t PhaseSettings::total_steps(int64_t batches_per_epoch) const {
+    const int64_t steps = epochs * batches_per_epoch;
+    return max_steps > 0 ? std::min(steps, max_steps) : steps;
+}
+
+WarmupCosine PhaseSettings::schedule(int64_t batches_per_epoch) const {
+    const int64_t total = total_steps(batches_per_epoch);
+    const auto warmup =
+        static_cast<int64_t>(std::floor(warmup_epochs * static_cast<double>(batches_per_epoch)));
+    const int64_t steps = std::min(std::max<int64_t>(1, warmup), std::max<int64_t>(1, total / 2));
+    return {lr / static_cast<double>(steps), lr, steps, total};
+}
+
+double median(std::vector<double> values) {
+    if (values.empty()) return NAN;
+    const size_t middle = values.size() / 2;
+    std::nth_element(values.begin(), values.begin() + middle, values.end());
+    return values[middle];
+}
+
+Trainer::Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPosition& position,
+                 Metrics& metrics, Progress& progress)
+    : graph_(graph),
+      loader_(loader),
+      optimizer_(optimizer),
+      position_(position),
+      metrics_(metrics),
+      progress_(progress) {}
+
+// By the position, so that a resumed run goes on with the graph that it had.
+const Graph& Trainer::graph(const PhaseSettings& settings) const {
+    const bool frozen = settings.freeze_epoch >= 0 && position_.epoch >= settings.freeze_epoch;
+    return frozen && frozen_ ? *frozen_ : graph_;
+}
+
+void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
+    const int64_t batches = loader_.batches();
+    const int64_t total = settings.total_steps(batches);
+    const WarmupCosine schedule = settings.schedule(batches);
+    check_parameters(settings, std::numeric_limits<int64_t>::max());
+    // An epoch that has begun is finished, also when a stop came behind its last step.
+    while (position_.phase_step < total || position_.batch > 0) {
+        loader_.start(position_.epoch, position_.batch);
+        double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));
+        Stopwatch watch;
+        while (position_.phase_step < total) {
+            const auto batch = loader_.next();
+            if (!batch) break;
+            report_damage(loader_.dataset(), progress_);
+            lr = schedule.at(position_.phase_step + 1);
+            step(*batch, settings, lr);
+            step_seconds_.push_back(watch.seconds());
+            watch = Stopwatch();
+            if (position_.step % settings.log_interval == 0) metrics_.interval(row(settings, lr));
+            const bool due = settings.save_every > 0 && position_.step % settings.save_every == 0;
+            if (interrupted() || due) hooks.save();
+            if (interrupted()) fail_interrupted(hooks.resume_command().c_str());
+        }
+        finish_epoch(settings, hooks, lr);
+    }
+}
+
+void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr) {
+    const RunMode mode{true, true, static_cast<uint64_t>(position_.step), settings.seed};
+    Execution execution = forward(batch, mode, settings);
+    const Tensor logits = execution.output.data();
+    const Variable loss =
+        softmax_cross_entropy(execution.output, batch.labels, settings.label_smoothing);
+    execution.output = Variable();
+    const float value = loss.data().data<float>()[0];
+    if (!std::isfinite(value)) diverged(batch, settings, value);
+    backward(loss);
+    optimizer_.step(execution, static_cast<float>(lr));
+    const bool due = (position_.step + 1) % settings.log_interval == 0;
+    measured_ = due ? measure(execution) : std::vector<ParameterMetrics>();
+
+    batch_images_ = batch.labels.numel();
+    position_.loss_sum += static_cast<double>(value) * static_cast<double>(batch_images_);
+    position_.correct += count_correct(logits, batch.labels);
+    position_.seen += batch_images_;
+    ++position_.batch;
+    ++position_.step;
+    ++position_.phase_step;
+    check_parameters(settings, kSmallParameter);
+    const double seen = static_cast<double>(position_.seen);
+    progress_.step({static_cast<int>(position_.epoch), position_.batch - 1,
+                    position_.loss_sum / seen,
+                    100.0 * static_cast<double>(position_.correct) / seen, lr, batch_images_});
+}
+
+// A quantizer that measures its input stops at once where that is not finite.
+Execution Trainer::forward(const Batch& batch, const RunMode& mode,
+                           const PhaseSettings& settings) const {
+    try {
+        return execute(graph(settings), batch.images, mode);
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::diverged) throw;
+        fail(ErrorKind::diverged, "diverged at ", settings.name, " step ", position_.phase_step + 1,
+             ": ", error.what(), "; a lower ", rate_flag(settings), " than ", settings.lr,
+             " may help");
+    }
+}
+
+void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float loss) const {
+    const RunMode mode{true, false, static_cast<uint64_t>(position_.step), settings.seed};
+    const std::string layer = first_non_finite(graph(settings), batch.images, mode);
+    fail(ErrorKind::diverged, "diverged: the loss is ", loss, " at ", settings.name, " step ",
+         position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer, "; a lower ",
+         rate_flag(settings), " than ", settings.lr, " may help");
+}
+
+// A quantizer has a code for NaN and for every scale, so the loss of a diverged network may look
+// finite. What goes wrong in a filter reaches the scale of its quantizer, and its batch norm, one
+// step later.
+void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
+    std::vector<std::string> fallen;
+    for (const auto& parameter : graph(settings).parameters()) {
+        const Tensor& value = parameter->value;
+        if (value.numel() > largest) continue;
+        const float* x = value.data<float>();
+        const float limit = parameter->positive ? kLargestScale : FLT_MAX;
+        const float* end = x + value.numel();
+        const float* bad = std::find_if(x, end, [&](float v) { return !(std::fabs(v) <= limit); });
+        if (bad != end) {
+            fail(ErrorKind::diverged, "diverged: ", element_text(*parameter, bad - x), " at ",
+                 settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
+                 " than ", settings.lr, " may help");
+        }
+        if (!parameter->positive) continue;
+        bad = std::find_if(x, end, [](float v) { return v <= 0.0f; });
+        if (bad == end || faults_[parameter->name]++ > 0) continue;
+        fallen.push_back(element_text(*parameter, bad - x));
+    }
+    report_fallen(settings, fallen);
+}
+
+// The first time that scales fall to zero or below; print_faults counts the others.
+void Trainer::report_fallen(const PhaseSettings& settings, const std::vector<std::string>& fallen) {
+    if (fallen.empty()) return;
+    const size_t others = fallen.size() - 1;
+    progress_.warn(join("warning: ", fallen[0], " after ", settings.name, " step ",
+                        position_.phase_step, "; its magnitude is used",
+                        others > 0 ? join(", as that of ", others, " more") : "", ". A lower ",
+                        rate_flag(settings), " or --quantizer-lr-multiplier may help"));
+}
+
+void Trainer::print_faults(const PhaseSettings& settings) {
+    const auto worst =
+        std::max_element(faults_.begin(), faults_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (worst == faults_.end() || worst->second < 2) return;
+    progress_.warn(
+        join("warning: ", worst->first, " was at or below zero after ", worst->second, ' ',
+             settings.name, " steps so far",
+             faults_.size() > 1 ? join("; ", faults_.size() - 1, " more at times") : ""));
+}
+
+std::vector<ParameterMetrics> Trainer::measure(const Execution& execution) const {
+    std::vector<ParameterMetrics> all;
+    for (const auto& parameter : watched_) {
+        const auto leaf = execution.leaves.find(parameter);
+        if (leaf == execution.leaves.end() || !leaf->second.grad().defined()) continue;
+        const int64_t n = parameter->value.numel();
+        double value = 0.0, gradient = 0.0, squares = 0.0;
+        for (int64_t c = 0; c < n; ++c) {
+            const double g = leaf->second.grad().data<float>()[c];
+            value += parameter->value.data<float>()[c];
+            gradient += g;
+            squares += g * g;
+        }
+        const double count = static_cast<double>(n);
+        all.push_back({parameter->name, n, value / count, gradient / count, std::sqrt(squares)});
+    }
+    return all;
+}
+
+MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
+    MetricsRow row;
+    row.phase = settings.name;
+    row.epoch = static_cast<int>(position_.epoch);
+    row.step = position_.step;
+    const double seen = static_cast<double>(std::max<int64_t>(1, position_.seen));
+    row.train_loss = position_.loss_sum / seen;
+    row.train_top1 = 100.0 * static_cast<double>(position_.correct) / seen;
+    row.lr = lr;
+    row.parameters = measured_;
+    const int64_t recent =
+        std::min<int64_t>(settings.log_interval, static_cast<int64_t>(step_seconds_.size()));
+    if (recent > 0) {
+        row.images_per_second = static_cast<double>(batch_images_) /
+                                median({step_seconds_.end() - recent, step_seconds_.end()});
+    }
+    return row;
+}
+
+// An epoch that is trained is not lost when its evaluation is interrupted.
+Accuracy Trainer::evaluate(const PhaseHooks& hooks) const {
+    try {
+        return hooks.evaluate();
+    } catch (const Error& error) {
+        if (error.kind() == ErrorKind::interrupted) hooks.save();
+        throw;
+    }
+}
+
+void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr) {
+    check_parameters(settings, std::numeric_limits<int64_t>::max());
+    print_faults(settings);
+    MetricsRow metrics = row(settings, lr);
+    const Accuracy accuracy = evaluate(hooks);
+    if (accuracy.images > 0) {
+        metrics.eval_loss = accuracy.loss;
+        metrics.eval_top1 = accuracy.top1();
+        progress_.line(join(settings.name, ' ', position_.epoch + 1, '/', settings.epochs,
+                            ": train loss ", fixed_text(metrics.train_loss, 4), " top1 ",
+                            fixed_text(metrics.train_top1, 2), ", test loss ",
+                            fixed_text(metrics.eval_loss, 4), " top1 ",
+                            fixed_text(metrics.eval_top1, 2)));
+    }
+    metrics_.epoch(metrics);
+    ++position_.epoch;
+    position_.batch = 0;
+    position_.loss_sum = 0.0;
+    position_.correct = 0;
+    position_.seen = 0;
+    hooks.save();
+}
+
+}  // namespace gradus
