@@ -51,7 +51,7 @@ struct ConvCodes {
 
 // The device slot. A vector kernel that cannot serve a case (a zero point that is no code of its
 // operand) falls back to the readable one; `fastest` never fails. A policy other than `exact` has
-// one kernel, whichever is asked for.
+// two kernels, readable and avx2; the latter also serves where a wider one is asked for.
 extern Kernel<void(const ConvCodes& conv, IntegerKernel kernel,
                    const AccumulatorEpilogue& epilogue)>
     conv2d_codes;

@@ -11,8 +11,6 @@ namespace gradus {
 
 namespace {
 
-constexpr int64_t spill_interval = 256;  // FBGEMM's KCB
-
 // The weights as s8, and what does not depend on x.
 struct Filters {
     std::vector<int8_t> codes;  // [O, K]
@@ -83,7 +81,7 @@ int32_t saturating_sum(AccumulatorPolicy policy, const uint8_t* a, const int8_t*
             continue;
         }
         sum16 = saturate16(sum16 + pair);
-        if (i + 2 >= k || (i + 2) % spill_interval == 0) {
+        if (i + 2 >= k || (i + 2) % acc16_run == 0) {
             sum += sum16;
             sum16 = 0;
         }
@@ -93,10 +91,7 @@ int32_t saturating_sum(AccumulatorPolicy policy, const uint8_t* a, const int8_t*
 
 void conv2d_codes_saturating(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     const Conv2dShape& s = conv.shape;
-    const int32_t zx = conv.x_zero_point + offset(conv);
-    check(zx >= 0 && zx <= 255, "conv2d_codes: padding has no code, as the zero point ",
-          conv.x_zero_point, " is none; use AccumulatorPolicy::exact");
-    const Filters filters(conv, zx);
+    const Filters filters(conv, conv.x_zero_point + offset(conv));
     parallel_chunks(s.n * s.oh * s.ow, 16, [&](int64_t begin, int64_t end) {
         std::vector<int32_t> acc((end - begin) * s.o);
         for (int64_t group = 0; group < s.attrs.groups; ++group) {

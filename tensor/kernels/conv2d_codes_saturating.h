@@ -18,7 +18,8 @@
 // shapes     as conv2d_codes
 // exactness  exact in the formula above; equal to AccumulatorPolicy::exact where nothing saturates:
 //            pairs16 if all b are in [-64, 64] or all a in [0, 127]
-// tests      tests/conv2d_codes_saturating_test.cc: the instructions themselves, witnesses by hand
+// tests      tests/conv2d_codes_saturating_test.cc: readable == avx2 == the instructions one by one,
+//            witnesses by hand
 #pragma once
 
 #include <algorithm>
@@ -28,6 +29,8 @@
 
 namespace gradus {
 
+constexpr int64_t acc16_run = 256;  // FBGEMM's KCB
+
 inline int32_t saturate16(int32_t value) {
     return std::clamp(value, -32768, 32767);
 }
@@ -35,7 +38,7 @@ inline int32_t saturate16(int32_t value) {
 // raw of one window, a and b [k]; the policy is not `exact`.
 int32_t saturating_sum(AccumulatorPolicy policy, const uint8_t* a, const int8_t* b, int64_t k);
 
-// The readable kernel: an emulation has no faster twin. zx must be a code of x.
+// The readable kernel; its fast twin is conv2d_codes_avx2. zx must be a code of x.
 void conv2d_codes_saturating(const ConvCodes& conv, const AccumulatorEpilogue& epilogue);
 
 }  // namespace gradus

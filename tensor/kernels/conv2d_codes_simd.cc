@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tensor/kernels/conv2d_codes_offset.h"
+#include "tensor/kernels/conv2d_codes_saturating.h"
 #include "tensor/kernels/conv2d_depthwise.h"
 #include "tensor/kernels/im2col.h"
 #include "tensor/parallel.h"
@@ -42,19 +43,57 @@ inline int32_t load_codes(const Code* from) {
     return codes;
 }
 
-// In both kernels the sums are one flat array and every loop over them is innermost: so the
-// compiler keeps them in registers.
-struct Avx2 {
+// 16 bits of bytes, likewise.
+inline int16_t load_pair(const uint8_t* from) {
+    int16_t pair;
+    std::memcpy(&pair, from, sizeof pair);
+    return pair;
+}
+
+// In all kernels the sums are one flat array and every loop over them is innermost: so the compiler
+// keeps them in registers.
+
+// x - zx and w - zw fit int16 whatever the signedness.
+struct WidenedProducts {
     using Code = int16_t;
     using Weight = int16_t;
-    static constexpr int64_t lanes = 8, depth = 2, most_vectors = 2;
-    // x - zx and w - zw fit int16 whatever the signedness.
+    static constexpr int64_t depth = 2;
     static int32_t offset(const ConvCodes& conv) { return -conv.x_zero_point; }
     static int32_t weight_offset(int32_t zero_point) { return -zero_point; }
-
-    static __m256i load(const void* from) {
-        return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+    static __m256i add(__m256i acc, __m256i x, __m256i w) {
+        return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
     }
+};
+
+// u8 x and s8 w, whose zero points WeightOffsets takes off later.
+struct ByteProducts {
+    using Code = uint8_t;
+    using Weight = int8_t;
+    static int32_t offset(const ConvCodes& conv) { return conv.x_signed ? 128 : 0; }
+    static int32_t weight_offset(int32_t) { return 0; }
+};
+
+// AccumulatorPolicy::pairs16.
+struct SaturatingPairs : ByteProducts {
+    static constexpr int64_t depth = 4;
+    static __m256i add(__m256i acc, __m256i x, __m256i w) {
+        const __m256i pairs = _mm256_maddubs_epi16(x, w);
+        return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+};
+
+inline __m256i load(const void* from) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+}
+
+inline void store(int32_t* to, __m256i sums) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), sums);
+}
+
+template <class Products>
+struct Avx2 : Products {
+    using typename Products::Code, typename Products::Weight;
+    static constexpr int64_t lanes = 8, depth = Products::depth, most_vectors = 2;
 
     template <int vectors>
     static void multiply(const Tile<Code, Weight>& t) {
@@ -71,24 +110,61 @@ struct Avx2 {
 #pragma GCC unroll 24
             for (int j = 0; j < sums; ++j) {
                 const __m256i x = _mm256_set1_epi32(load_codes(a + j / vectors * t.a_stride));
-                acc[j] = _mm256_add_epi32(acc[j], _mm256_madd_epi16(x, w[j % vectors]));
+                acc[j] = Products::add(acc[j], x, w[j % vectors]);
             }
         }
 #pragma GCC unroll 24
         for (int j = 0; j < sums; ++j) {
-            int32_t* to = t.acc + j / vectors * t.acc_stride + j % vectors * lanes;
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), acc[j]);
+            store(t.acc + j / vectors * t.acc_stride + j % vectors * lanes, acc[j]);
         }
     }
 };
 
-struct Avx512Vnni {
-    using Code = uint8_t;
-    using Weight = int8_t;
+// AccumulatorPolicy::acc16: a lane is a filter, and a step its next pair.
+struct Avx2Acc16 : ByteProducts {
+    static constexpr int64_t lanes = 16, depth = 2, most_vectors = 2;
+    static constexpr int64_t run = acc16_run / depth;
+
+    // t.acc += the sums of the steps [begin, end), which saturate at 16 bits.
+    template <int vectors>
+    static void multiply_run(const Tile<Code, Weight>& t, int64_t begin, int64_t end) {
+        constexpr int sums = tile_rows * vectors;
+        const Code* a = t.a + begin * depth;
+        const Weight* panel = t.panel + begin * lanes * depth;
+        __m256i acc[sums], w[vectors];
+#pragma GCC unroll 24
+        for (int j = 0; j < sums; ++j) acc[j] = _mm256_setzero_si256();
+        for (int64_t step = begin; step < end; ++step, a += depth, panel += lanes * depth) {
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v) w[v] = load(panel + v * t.steps * lanes * depth);
+#pragma GCC unroll 24
+            for (int j = 0; j < sums; ++j) {
+                const __m256i x = _mm256_set1_epi16(load_pair(a + j / vectors * t.a_stride));
+                acc[j] = _mm256_adds_epi16(acc[j], _mm256_maddubs_epi16(x, w[j % vectors]));
+            }
+        }
+        for (int j = 0; j < sums; ++j) {
+            int32_t* to = t.acc + j / vectors * t.acc_stride + j % vectors * lanes;
+            const __m256i low = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(acc[j]));
+            const __m256i high = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(acc[j], 1));
+            store(to, _mm256_add_epi32(load(to), low));
+            store(to + 8, _mm256_add_epi32(load(to + 8), high));
+        }
+    }
+
+    template <int vectors>
+    static void multiply(const Tile<Code, Weight>& t) {
+        for (int64_t r = 0; r < tile_rows; ++r) {
+            std::copy_n(t.init, vectors * lanes, t.acc + r * t.acc_stride);
+        }
+        for (int64_t begin = 0; begin < t.steps; begin += run) {
+            multiply_run<vectors>(t, begin, std::min(begin + run, t.steps));
+        }
+    }
+};
+
+struct Avx512Vnni : ByteProducts {
     static constexpr int64_t lanes = 16, depth = 4, most_vectors = 4;
-    static int32_t offset(const ConvCodes& conv) { return conv.x_signed ? 128 : 0; }
-    // Bytes: WeightOffsets takes the zero points off later.
-    static int32_t weight_offset(int32_t) { return 0; }
 
     template <int vectors>
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"))) static void multiply(
@@ -297,18 +373,35 @@ bool conv2d_codes_vectorizes(const ConvCodes& conv) {
                                [&](int32_t z) { return is_code(z, conv.w_signed); }));
 }
 
+namespace {
+
+// By a kernel of bytes, which leaves the weights' zero points to be taken off.
+template <class Isa>
+void convolve_bytes(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
+    const WeightOffsets offsets(conv);
+    if (!offsets.any()) return convolve<Isa>(conv, epilogue);
+    convolve<Isa>(conv, [&](int64_t row, int64_t rows, const int32_t* acc) {
+        offsets.subtract(row, rows, acc, epilogue);
+    });
+}
+
+}  // namespace
+
 void conv2d_codes_avx2(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
-    if (is_depthwise(conv.shape)) return convolve_depthwise(conv, epilogue);
-    convolve<Avx2>(conv, epilogue);
+    switch (conv.policy) {
+        case AccumulatorPolicy::pairs16:
+            return convolve_bytes<Avx2<SaturatingPairs>>(conv, epilogue);
+        case AccumulatorPolicy::acc16:
+            return convolve_bytes<Avx2Acc16>(conv, epilogue);
+        default:
+            if (is_depthwise(conv.shape)) return convolve_depthwise(conv, epilogue);
+            return convolve<Avx2<WidenedProducts>>(conv, epilogue);
+    }
 }
 
 void conv2d_codes_avx512_vnni(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     if (is_depthwise(conv.shape)) return convolve_depthwise(conv, epilogue);
-    const WeightOffsets offsets(conv);
-    if (!offsets.any()) return convolve<Avx512Vnni>(conv, epilogue);
-    convolve<Avx512Vnni>(conv, [&](int64_t row, int64_t rows, const int32_t* acc) {
-        offsets.subtract(row, rows, acc, epilogue);
-    });
+    convolve_bytes<Avx512Vnni>(conv, epilogue);
 }
 
 }  // namespace gradus

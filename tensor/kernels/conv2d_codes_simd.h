@@ -9,7 +9,7 @@ namespace gradus {
 bool conv2d_codes_vectorizes(const ConvCodes& conv);
 
 // Bytes are widened to int16, without their zero points, and multiplied by vpmaddwd: no saturation
-// anywhere.
+// anywhere. Under a policy the saturating instructions themselves, see conv2d_codes_saturating.h.
 void conv2d_codes_avx2(const ConvCodes& conv, const AccumulatorEpilogue& epilogue);
 // vpdpbusd: unsigned times signed bytes, summed in fours into int32. Signed x is read as x + 128,
 // unsigned weights as w - 128; conv2d_codes_offset takes off the zero points of weights.
