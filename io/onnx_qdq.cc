@@ -6,6 +6,7 @@
 #include "io/weight_layout.h"
 #include "nn/executor.h"
 #include "nn/node_attributes.h"
+#include "quant/numerics.h"
 #include "quant/quantizer.h"
 
 namespace gradus {
@@ -38,6 +39,7 @@ class NetworkWriter {
     struct Value {
         std::string name;
         const Quantizer* grid = nullptr;
+        bool relu6_in_codes = false;  // what its quantizers clip to
     };
 
     Value write_node(const Node& node) {
@@ -89,7 +91,19 @@ class NetworkWriter {
         return {file_.add(op, name_of(node), inputs, attributes)};
     }
 
+    // A Clip of floats that does not reach as far as the quantizer behind it keeps onnxruntime from
+    // fusing the convolution in front of it with that quantizer.
+    bool only_quantized(const Node& node) const {
+        for (const Node& other : graph_.nodes()) {
+            for (const int id : other.inputs) {
+                if (&graph_.node(id) == &node && other.op != "quantize") return false;
+            }
+        }
+        return &node != &graph_.node(graph_.output());
+    }
+
     Value relu6(const Node& node) {
+        if (target_.clips_codes && only_quantized(node)) return {value(node).name, nullptr, true};
         return {file_.add("Clip", name_of(node),
                           {value(node).name, file_.scalar("zero", 0), file_.scalar("six", 6)})};
     }
@@ -113,7 +127,9 @@ class NetworkWriter {
     // it can work on codes.
     Value passed(const Node& node, const Value& y) {
         const Quantizer* q = value(node).grid;
-        return q ? pair(y.name, *q, node.name + ".quantizer", node.name + ".quantizer") : y;
+        if (!q) return y;
+        const std::string name = node.name + ".quantizer";
+        return pair(y.name, *q, name, name, bounds_of(q->algorithm->grid(*q), q->format));
     }
 
     Value averaged(const Node& node) {
@@ -194,17 +210,28 @@ class NetworkWriter {
 
     Value on_grid(const Node& node, const std::string& name, const std::string& output) {
         const Quantizer& q = *quantizer_of(node);
-        const std::string& x = value(node).name;
-        if (!target_.int_quant) return pair(x, q, name, output);
+        const Value& x = value(node);
         const Grid grid = q.algorithm->grid(q);
-        return {int_quant(x, 0, q, grid.scale, grid.zero_point, output)};
+        if (target_.int_quant) {
+            return {int_quant(x.name, 0, q, grid.scale, grid.zero_point, output)};
+        }
+        const CodeBounds bounds = bounds_of(grid, q.format);
+        return pair(x.name, q, name, output, x.relu6_in_codes ? relu6_codes(grid, bounds) : bounds);
+    }
+
+    // Rounding keeps the order: min(code(x), code(6)) = code(min(x, 6)).
+    static CodeBounds relu6_codes(const Grid& grid, const CodeBounds& bounds) {
+        const auto code = [&](float x) {
+            return quantize_value(x, grid.scale.data<float>()[0],
+                                  grid.zero_point.data<int32_t>()[0], bounds.lo, bounds.hi);
+        };
+        return {code(0.0f), code(6.0f)};
     }
 
     // QuantizeLinear, Clip where the bounds are not the type's, DequantizeLinear.
     Value pair(const std::string& x, const Quantizer& q, const std::string& name,
-               const std::string& output) {
+               const std::string& output, const CodeBounds& bounds) {
         const Grid grid = q.algorithm->grid(q);
-        const CodeBounds bounds = bounds_of(grid, q.format);
         const DType type = q.format.code_dtype();
         const GridNames names = write_grid(file_, q.name, grid.scale, grid.zero_point, type);
         const bool clip = clips(bounds, type);

@@ -406,6 +406,43 @@ BOOST_AUTO_TEST_CASE(joined_averaged_and_flattened_pixels_lie_as_in_the_network)
     }
 }
 
+// ReLU6 whose quantizer reaches to 8: its end is the code of 6.
+BOOST_AUTO_TEST_CASE(relu6_is_a_clip_of_codes_for_onnxruntime) {
+    GraphBuilder g({12, 12, 1}, Rng(1));
+    int x = g.relu6("act1", g.conv2d("conv1", g.input(), 1, 4, 3, square_conv(1, 1)));
+    x = g.relu6("act2", g.conv2d("conv2", x, 4, 4, 3, square_conv(1, 1)));
+    x = g.flatten("flatten", g.global_average_pool("pool", x));
+    const Graph network = g.finish(g.linear("fc", x, 4, 3));
+    Recipe recipe;
+    recipe.algorithm = "minmax";
+    recipe.hardware = "onnxruntime";
+    recipe.weight_bits = recipe.activation_bits = 8;
+    QuantizedModel model = quantize(network, recipe);
+    calibrate(model, [given = false]() mutable {
+        return std::exchange(given, true) ? Tensor() : small_images(8);
+    });
+    for (const auto& q : model.quantizers) {
+        if (q->name == "act1.quantizer") q->parameters[0]->value.data<float>()[0] = 8.0f / 255;
+    }
+    const TemporaryFolder folder;
+    for (const char* target : {"onnxruntime", "openvino"}) {
+        save_onnx(folder.path("m.onnx"), model, lower(model), {target, "qdq", {}});
+        Exported file;
+        file.read(folder.path("m.onnx"));
+        const auto codes = file.producer.at("act1.quantizer.codes");
+        if (target == std::string("openvino")) {
+            BOOST_TEST(codes.op_type() == "QuantizeLinear");
+            BOOST_TEST(file.op_of(codes.input(0)) == "Clip");
+            continue;
+        }
+        BOOST_TEST(codes.op_type() == "Clip");
+        BOOST_TEST(file.values<uint8_t>(codes.input(1)).at(0) == 0);
+        BOOST_TEST(file.values<uint8_t>(codes.input(2)).at(0) == 191);  // 6 / (8 / 255) = 191.25
+        const auto quantize = file.producer.at(codes.input(0));
+        BOOST_TEST(file.op_of(quantize.input(0)) == "Conv");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(floats_alone_have_the_tensors_that_encodings_name) {
     const TemporaryFolder folder;
     const Exported file = exported("onnxruntime", 8, "float");

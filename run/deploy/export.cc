@@ -1,5 +1,6 @@
 #include "run/deploy/export.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "io/encodings.h"
@@ -31,6 +32,17 @@ std::string note_on(const OnnxRequest& request, const Hardware& hardware) {
     if (request.target != "onnxruntime" || rules_text(hardware) == rules) return "";
     return join("note: onnxruntime computes by ", rules, "; this network was trained for ",
                 hardware.name, " (", rules_text(hardware), "), so codes may differ");
+}
+
+// onnxruntime 1.32 has no convolution of INT4.
+std::string note_on_int4(const OnnxRequest& request, const QuantizedModel& model) {
+    const bool int4 =
+        std::any_of(model.quantizers.begin(), model.quantizers.end(),
+                    [](const auto& q) { return q->role == Role::weight && q->format.bits == 4; });
+    if (request.target != "onnxruntime" || request.form != "qdq" || !int4) return "";
+    return "note: onnxruntime computes layers of INT4 weights in float, so codes may differ; "
+           "--form "
+           "qoperator is deployed bit for bit";
 }
 
 // What is about quantizers, images or a report has nothing to say of a float file.
@@ -72,6 +84,12 @@ std::map<std::string, std::string> run_facts(const OpenedRun& run) {
 std::vector<std::string> write_exports(const DeployOptions& options, const OpenedRun& run,
                                        const Program& program) {
     std::vector<std::string> lines;
+    // In the order of what they may refuse, so that nothing is left behind.
+    if (!options.tensorrt_ranges.empty()) {
+        make_parent_folders(options.tensorrt_ranges);
+        save_tensorrt_ranges(options.tensorrt_ranges, run.model);
+        lines.push_back(options.tensorrt_ranges + ": dynamic ranges for TensorRT");
+    }
     if (!options.onnx.empty()) {
         make_parent_folders(options.onnx);
         OnnxRequest request = request_of(options, run);
@@ -79,18 +97,15 @@ std::vector<std::string> write_exports(const DeployOptions& options, const Opene
         request.facts["rules"] = rules_text(*run.model.hardware);
         const OnnxSummary summary = save_onnx(options.onnx, run.model, program, request);
         lines.push_back(line_of(options.onnx, summary, request.form + " for " + request.target));
-        const std::string note = note_on(request, *run.model.hardware);
-        if (!note.empty()) lines.push_back(note);
+        for (const std::string& note :
+             {note_on(request, *run.model.hardware), note_on_int4(request, run.model)}) {
+            if (!note.empty()) lines.push_back(note);
+        }
     }
     if (!options.encodings.empty()) {
         make_parent_folders(options.encodings);
         save_encodings(options.encodings, run.model);
         lines.push_back(options.encodings + ": AIMET's encodings 0.6.1");
-    }
-    if (!options.tensorrt_ranges.empty()) {
-        make_parent_folders(options.tensorrt_ranges);
-        save_tensorrt_ranges(options.tensorrt_ranges, run.model);
-        lines.push_back(options.tensorrt_ranges + ": dynamic ranges for TensorRT");
     }
     return lines;
 }
