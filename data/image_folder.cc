@@ -15,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+const char* const kSkips = " (--on-bad-image skip leaves such images out)";
 constexpr uint64_t kMaxListBytes = uint64_t{1} << 30;
 constexpr uint32_t kMaxLabel = 65535;
 constexpr int64_t kMaxResized = int64_t{1} << 26;  // pixels, of a thread-like image
@@ -34,6 +35,8 @@ class ImageFolder : public Dataset {
         for (int64_t i = 0; i < list_.size(); ++i) {
             std::error_code missing;
             const uint64_t bytes = fs::file_size(path(i), missing);
+            require(!missing || this->facts().skip_damaged, path(i), "is missing; mend the list",
+                    kSkips);
             bytes_.push_back(missing ? 0 : bytes);
         }
     }
@@ -88,7 +91,7 @@ class ImageFolder : public Dataset {
             return read_image(path(index));
         } catch (const Error& error) {
             if (facts().skip_damaged || error.kind() != ErrorKind::data) throw;
-            fail(ErrorKind::data, error.what(), " (--on-bad-image skip leaves such images out)");
+            fail(ErrorKind::data, error.what(), kSkips);
         }
     }
 
@@ -180,7 +183,9 @@ void ImageList::reserve(int64_t images, int64_t characters) {
 }
 
 ImageList parse_image_list(const std::string& path, std::span<const uint8_t> bytes) {
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
     ImageList list;
     // The shortest line has four characters, so 8 bytes an entry are at most twice the text.
     list.reserve(std::min<int64_t>(std::count(text.begin(), text.end(), '\n') + 1,
@@ -228,6 +233,7 @@ ImageFolders open_image_folders(const std::string& folder, const DatasetFacts& c
     for (int64_t n = 0; n < numbers; ++n) {
         facts.classes.push_back(std::to_string(n));
     }
+    require(train.size() > 0, train_list.empty() ? folder + "/train" : train_list, "has no images");
     const auto classes = static_cast<int64_t>(facts.classes.size());
     require(highest_label(test) < classes, test_list, "label ", highest_label(test),
             " is out of range; the training images have ", classes, " classes");

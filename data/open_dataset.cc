@@ -40,9 +40,8 @@ DatasetPtr open_split(const DatasetFacts& facts, const std::string& folder, cons
     for (const auto& [path, name] :
          {std::pair(images_path, images), std::pair(labels_path, labels)}) {
         check_kind(!path.empty(), ErrorKind::data, facts.name, ": no ", name, " or ", name,
-                   ".gz in ", folder,
-                   "; install dataset-fashion-mnist, give the folder by --data-path, or use "
-                   "--dataset synthetic");
+                   ".gz in ", folder, "; give their folder by --data-path, say what is there by ",
+                   "--dataset (--list-datasets), or use --dataset synthetic");
     }
     return open_idx(facts, images_path, labels_path);
 }

@@ -264,7 +264,8 @@ class LayerNumbers {
         for (const auto& [name, expected] : made.constants) {
             const Tensor& found = i_.constants.at(name);
             const int64_t e = first_difference(found, expected);
-            require(e < 0, name_, name, "[", e, "] is ", element_text(found, e),
+            if (e < 0) continue;
+            require(false, name_, name, "[", e, "] is ", element_text(found, e),
                     ", the grids of the manifest make it ", element_text(expected, e));
         }
     }

@@ -52,7 +52,7 @@ struct Channel {
 void check_finite(bool finite, int64_t channel) {
     check_kind(finite, ErrorKind::diverged, "statistics: a value of channel ", channel,
                " is not finite, so there is no range to quantize to; the network diverged before "
-               "this quantizer, a lower learning rate may help");
+               "this quantizer: lower the learning rate, or look at --weights");
 }
 
 // Smallest and largest value. `taint` stays 0 while all values are finite and is NaN after.

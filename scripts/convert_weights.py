@@ -1,35 +1,110 @@
 #!/usr/bin/env python3
 """Turns a PyTorch checkpoint (.pth, .pt, .ckpt) into safetensors, which ./train --weights reads.
 
-  scripts/convert_weights.py resnet18.pth resnet18.safetensors
+  scripts/convert_weights.py resnet18.pth resnet18.safetensors [--ema]
 
 Needs torch. Names stay as they are (./train knows those of torchvision, timm, MQBench, pycls and
-efficientnet-lite-pytorch), but for the "module." of data-parallel training; floats become float32.
+efficientnet-lite-pytorch), but for the prefixes of wrappers: "module.", "_orig_mod.", "model.". Floats
+become float32. Where a checkpoint has averaged weights beside the trained ones, --ema takes those.
+A .safetensors file is converted likewise. Nothing in the file is run: whole modules are refused.
 """
 
 import argparse
 import json
+import pathlib
 import struct
 import sys
 
 import torch
 
-WRAPPERS = ["state_dict", "model_state", "model"]  # torchvision, timm, pycls, MQBench
+# torchvision and timm, Lightning, pycls, MQBench; with others' habits
+WRAPPERS = ["state_dict", "model_state_dict", "model_state", "model", "net", "params", "checkpoint"]
+AVERAGES = ["model_ema", "state_dict_ema", "ema_state_dict", "ema"]
+PREFIXES = ["module.", "_orig_mod.", "model."]  # data-parallel, torch.compile, Lightning
 NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.int8: "I8",
          torch.uint8: "U8"}
 
 
-def state_of(path):
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    for wrapper in WRAPPERS:
-        if isinstance(checkpoint.get(wrapper), dict):
-            checkpoint = checkpoint[wrapper]
-    state = {name.removeprefix("module."): value for name, value in checkpoint.items()
-             if isinstance(value, torch.Tensor)}
-    if not state:
-        sys.exit(f"convert_weights: {path}: no tensors in it; is it a state_dict?")
-    return {name: value.float() if value.is_floating_point() else value
-            for name, value in state.items()}
+def fail(path, text):
+    sys.exit(f"error: {path}: {text}")
+
+
+def read_safetensors(path):
+    types = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+             "I64": torch.int64, "I32": torch.int32, "I8": torch.int8, "U8": torch.uint8}
+    data = bytearray(pathlib.Path(path).read_bytes())
+    length = struct.unpack("<Q", data[:8])[0]
+    state = {}
+    for name, entry in json.loads(data[8:8 + length]).items():
+        if name == "__metadata__" or entry["dtype"] not in types:
+            continue
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        state[name] = torch.frombuffer(bytearray(data[begin:end]), dtype=types[entry["dtype"]]) \
+            .reshape(entry["shape"]) if end > begin else torch.empty(entry["shape"])
+    return state
+
+
+def read(path):
+    if str(path).endswith(".safetensors"):
+        return read_safetensors(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds, with texts of many lines
+        if "argparse.Namespace" not in str(error):
+            raise
+    with torch.serialization.safe_globals([argparse.Namespace]):  # torchvision's reference keeps its flags
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def is_state(value):
+    return isinstance(value, dict) and any(isinstance(v, torch.Tensor) for v in value.values())
+
+
+def find_state(path, checkpoint, ema):
+    """The dictionary of tensors, out of its wrappers; says what is left aside."""
+    while isinstance(checkpoint, dict) and not is_state(checkpoint):
+        averages = [key for key in AVERAGES if isinstance(checkpoint.get(key), dict)]
+        wrappers = [key for key in WRAPPERS if isinstance(checkpoint.get(key), dict)]
+        if averages and wrappers and not ema:
+            print(f"note: {path}: takes {wrappers[0]}; --ema takes {averages[0]}", file=sys.stderr)
+        chosen = (averages or wrappers) if ema else (wrappers or averages)
+        if not chosen:
+            keys = ", ".join(map(repr, list(checkpoint)[:8])) or "nothing"
+            fail(path, f"no tensors in it, but {keys}; is it a state_dict?")
+        checkpoint = checkpoint[chosen[0]]
+    if not is_state(checkpoint):
+        fail(path, f"holds a {type(checkpoint).__name__}, no dictionary of tensors; save the state_dict()")
+    return checkpoint
+
+
+def without_prefixes(path, state):
+    """Prefixes that all names have, or, as averages have none, all that have "module."."""
+    for _ in range(4):
+        for prefix in PREFIXES:
+            if prefix == "model." and not all(name.startswith(prefix) for name in state):
+                continue
+            shorter = {name.removeprefix(prefix): value for name, value in state.items()}
+            if len(shorter) < len(state):
+                fail(path, f"has tensors with and without '{prefix}' of the same name; keep one of them")
+            state = shorter
+    return state
+
+
+def converted(name, value):
+    value = value.detach()
+    if value.is_floating_point():
+        value = value.float()
+    if value.layout != torch.strided or value.dtype not in NAMES:
+        print(f"note: {name} is {value.dtype}, {value.layout}: left out", file=sys.stderr)
+        return None
+    return value
+
+
+def state_of(path, ema):
+    state = find_state(path, read(path), ema)
+    tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    tensors = {name: converted(name, value) for name, value in without_prefixes(path, tensors).items()}
+    return {name: value for name, value in tensors.items() if value is not None}
 
 
 def save(path, state):
@@ -51,9 +126,18 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
     parser.add_argument("output")
+    parser.add_argument("--ema", action="store_true", help="the averaged weights, where there are any")
     options = parser.parse_args()
-    state = state_of(options.checkpoint)
-    save(options.output, state)
+    try:
+        state = state_of(options.checkpoint, options.ema)
+        save(options.output, state)
+    except OSError as error:
+        fail(error.filename, error.strerror)
+    except Exception as error:
+        text = str(error).split("\n")[0][:160] or type(error).__name__
+        if text.startswith("Weights only load failed"):  # and how to run what is in it
+            text = "holds more than tensors, or is damaged"
+        fail(options.checkpoint, f"{text}; give a state_dict() that torch.save wrote")
     print(f"{options.output}: {len(state)} tensors")
 
 

@@ -1,6 +1,7 @@
 // ./train refuses: every mistake is one line on stderr, and an exit code that tells its kind.
 #include <boost/test/unit_test.hpp>
 
+#include "io/safetensors.h"
 #include "run/train/checkpoint.h"
 #include "tests/small_network.h"
 #include "tests/train_process.h"
@@ -103,6 +104,23 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_serve) {
     check_refused(3, weights("truncated"), {"truncated"});
     check_refused(3, weights("text"), {"text"});
     check_refused(2, weights("other"), {"other", "conv1.weight", "another model"});
+    const Graph damaged = small_network();
+    for (const auto& [name, value] : {std::pair{"bn1.running_var", -1.0f}, {"fc.bias", NAN}}) {
+        const auto all = damaged.parameters();
+        const auto parameter = *std::find_if(all.begin(), all.end(),
+                                             [&, n = name](const auto& p) { return p->name == n; });
+        const float before = std::exchange(parameter->value.data<float>()[0], value);
+        save_network(files.path("damaged"), all, {});
+        BOOST_CHECK(throws(ErrorKind::data, {"damaged", name, "diverged or the file is damaged"},
+                           [&] { load_network(files.path("damaged"), all); }));
+        parameter->value.data<float>()[0] = before;
+    }
+    std::map<std::string, Tensor> wrapped;
+    for (const auto& [name, tensor] : export_parameters(damaged.parameters())) {
+        wrapped["_orig_mod." + name] = tensor;
+    }
+    save_safetensors(files.path("wrapped"), wrapped, {});
+    check_refused(2, weights("wrapped"), {"_orig_mod.conv1.weight", "convert_weights.py"});
     BOOST_TEST(!std::filesystem::exists(files.path("run")));  // nothing was begun
 }
 
@@ -126,6 +144,16 @@ BOOST_AUTO_TEST_CASE(folders_of_other_runs_are_kept) {
     check_refused(3, {"--resume", data.path("")}, {"no run"});
     BOOST_TEST(read_bytes(config) == "model = \"resnet18\"\n");
     BOOST_TEST(read_bytes(runs.path("result.json")) == "{}");
+}
+
+// A folder of a run that can never be would be the newest unfinished one.
+BOOST_AUTO_TEST_CASE(what_is_refused_leaves_no_folder) {
+    const TemporaryFolder data, runs;
+    write_tiny_data(data);
+    check_refused(2,
+                  tiny(data, {"--algo", "dorefa", "--ptq", "qdrop", "--output", runs.path("run")}),
+                  {"dorefa"});
+    BOOST_TEST(runs.names().empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_dry_run_leaves_nothing) {
@@ -179,6 +207,13 @@ BOOST_AUTO_TEST_CASE(flags_without_effect_are_named) {
     BOOST_TEST(warnings({"--ptq-images", "8", "--correct-bias"}) == "");
     BOOST_TEST(warnings({"--opt", "adamw", "--momentum", "0.8", "--no-nesterov"}) ==
                "warning: --momentum has no effect with --opt adamw\n");
+    BOOST_TEST(warnings({"--epochs", "0", "--float-epochs", "0", "--lr", "1", "--float-lr", "1",
+                         "--batch-size", "8"}) ==
+               "warning: --lr has no effect with --epochs 0\n"
+               "warning: --float-lr has no effect with --float-epochs 0\n"
+               "warning: --batch-size has no effect as nothing is trained\n");
+    BOOST_TEST(warnings({"--bits", "3", "--weight-bits", "4", "--activation-bits", "4"}) ==
+               "warning: --bits has no effect beside --weight-bits and --activation-bits\n");
     BOOST_TEST(warnings({"--dsq-form", "ste"}) ==
                "warning: --dsq-form has no effect without --algo dsq\n");
     BOOST_TEST(warnings({"--dsq-form", "ste", "--weight-algo", "dsq"}) == "");

@@ -152,7 +152,14 @@ BOOST_AUTO_TEST_CASE(logits_of_every_image_are_written) {
     BOOST_TEST(found.at("integer_top1").get<double>() == 100.0 * right_of(integers, labels) / 30);
     BOOST_TEST(found.at("float_same_weights_top1").get<double>() ==
                100.0 * right_of(floats, labels) / 30);
-    BOOST_TEST(fails({run, "--logits", run + "/config.toml"}, 1, "cannot make"));
+    const std::string taken = folder.file("taken", "a file");
+    BOOST_TEST(fails({run, "--logits", taken}, 1, "cannot make"));
+    const std::string around = run + "/../" + std::filesystem::path(run).filename().string();
+    for (const std::string& path : {run + "/program.safetensors", around + "/model.safetensors"}) {
+        BOOST_TEST(fails({run, "--onnx", path}, 2, "is a file of the run itself"));
+        BOOST_TEST(fails({run, "--encodings", path}, 2, "is a file of the run itself"));
+    }
+    BOOST_TEST(fails({run, "--onnx", ""}, 2, "--onnx needs a value"));
     BOOST_TEST(fails({"--verify", run, "--logits", logits}, 2, "drop --logits"));
 }
 

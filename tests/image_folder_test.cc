@@ -176,6 +176,17 @@ BOOST_AUTO_TEST_CASE(lists_give_the_same_images) {
     BOOST_TEST(hash_of(a.train) == hash_of(b.train));
     BOOST_TEST(hash_of(a.test) == hash_of(b.test));
     BOOST_TEST(b.train->facts().classes == (std::vector<std::string>{"0", "1", "2"}));
+    listed.file("meta/val.txt", "\xef\xbb\xbf" + val);  // a byte order mark
+    BOOST_TEST(hash_of(open_dataset(options(listed)).test) == hash_of(a.test));
+    listed.file("meta/val.txt", val + "ant/none.png 0\n");
+    BOOST_CHECK(throws(ErrorKind::data, {"val/ant/none.png: is missing", "--on-bad-image skip"},
+                       [&] { open_dataset(options(listed)); }));
+    BOOST_TEST(open_dataset(options(listed, true)).test->size() == a.test->size() + 1);
+    listed.file("meta/val.txt", val);
+    listed.file("train.txt", "");
+    BOOST_CHECK(throws(ErrorKind::data, {"train.txt", "no images"},
+                       [&] { open_dataset(options(listed)); }));
+    listed.file("train.txt", train);
     listed.file("meta/val.txt", "ant/0.png 3\n");
     BOOST_CHECK(throws(ErrorKind::data, {"val.txt", "label 3", "3 classes"},
                        [&] { open_dataset(options(listed)); }));

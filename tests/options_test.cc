@@ -77,7 +77,7 @@ BOOST_AUTO_TEST_CASE(values_names_and_aliases_are_read) {
     BOOST_TEST(o.label_smoothing == 0.1);
     BOOST_TEST(o.image_size == 28);
     BOOST_TEST(o.data_path == "/d");
-    BOOST_TEST(o.weights == "w");
+    BOOST_TEST(o.weights == (std::filesystem::current_path() / "w").string());
     BOOST_TEST(o.seed == UINT64_MAX);
     BOOST_TEST(!o.nesterov);
     BOOST_TEST(o.max_steps == 5000000000);
@@ -213,6 +213,12 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_half_understood_is_refused) {
     };
     BOOST_TEST(bad("epochs = 3\nlr: 0.3\n", {"recipe.toml:2", "key = value", "lr: 0.3"}));
     BOOST_TEST(bad(std::string(100, 'x'), {"got `" + std::string(60, 'x') + "...`"}));
+    BOOST_TEST(with_file(folder,
+                         "\xef\xbb\xbf"
+                         "bits = 3\n")
+                   .bits == 3);  // a byte order mark
+    BOOST_TEST(refused({"--config", "a", "--config", "b"}, {"--config is given twice"}));
+    BOOST_TEST(refused({"--output", ""}, {"--output needs a value"}));
     BOOST_TEST(bad("[train]\nlr = 0.3\n", {"recipe.toml:1", "[train]"}));
     BOOST_TEST(bad("lrr = 0.3\n", {"recipe.toml:1", "'lrr'", "'lr'"}));
     BOOST_TEST(bad("lr = 0.3\nlr = 0.2\n", {"recipe.toml:2", "twice"}));

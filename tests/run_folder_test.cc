@@ -133,8 +133,10 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_keeps_its_beginning) {
     std::filesystem::create_directory(options.output);
     folder.file("run/config.toml", config_toml(options));
     folder.file("run/run.json", R"({"started": "2001-02-03T04:05:06Z"})");
+    folder.file("run/next.safetensors.tmp.123", "half written when the process was killed");
     options.resume = options.output;
     RunFolder run(options);
+    BOOST_TEST(!std::filesystem::exists(run.file("next.safetensors.tmp.123")));
     run.write_run_json(options, RunFacts());
     const auto json = nlohmann::json::parse(read_bytes(run.file("run.json")));
     BOOST_TEST(json["started"] == "2001-02-03T04:05:06Z");

@@ -69,6 +69,7 @@ std::vector<ConfigEntry> read_config_file(const std::string& path) {
     std::set<std::string> keys;
     std::string text;
     for (int line = 1; std::getline(file, text); ++line) {
+        if (line == 1 && text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // byte order mark
         text = trimmed(text);
         if (text.empty() || text[0] == '#' || text[0] == ';') continue;
         const size_t equals = text.find('=');

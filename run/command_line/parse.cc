@@ -59,9 +59,13 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
     for (const Flag& flag : flags) {
         const CLI::Option& option = *options[flag.names];
         if (option.count() == 0) continue;
+        check_kind(flag.name() != "config" || option.count() == 1, ErrorKind::usage,
+                   "--config is given twice; put what both say into one file");
         const auto& texts = option.results();
         for (auto text = flag.is_list() ? texts.begin() : texts.end() - 1; text != texts.end();
              ++text) {
+            check_kind(!text->empty(), ErrorKind::usage, "--", flag.name(),
+                       " needs a value; got an empty one");
             check_kind(text->rfind("--", 0) != 0, ErrorKind::usage, "--", flag.name(),
                        " needs a value; got the flag ", *text);
             set_flag(flag, *text);

@@ -4,6 +4,7 @@
 
 #include "run/command_line/flag_table.h"
 #include "run/command_line/parse.h"
+#include "run/train/run_folder.h"
 #include "run/version.h"
 #include "tensor/check.h"
 
@@ -65,6 +66,8 @@ void check_exports(const DeployOptions& o) {
     for (const std::string& path : {o.onnx, o.encodings, o.tensorrt_ranges, o.golden, o.logits}) {
         check_kind(path.empty() || paths.insert(path).second, ErrorKind::usage, path,
                    " is to be written twice; give every output a path of its own");
+        check_kind(path.empty() || !belongs_to_run(path, o.run), ErrorKind::usage, path,
+                   " is a file of the run itself; choose another path");
     }
 }
 

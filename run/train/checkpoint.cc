@@ -112,6 +112,22 @@ NamedWeights best_scheme(const std::map<std::string, Tensor>& file,
     return best;
 }
 
+// "bn1.num_batches_tracked" stands beside "bn1.running_mean".
+std::string with_mean(const std::string& step_counter) {
+    return step_counter.substr(0, step_counter.rfind('.') + 1) + "running_mean";
+}
+
+// The tensor of the file that ends with `name` behind a prefix, as wrappers of a network give it; ""
+// if none does.
+std::string prefixed(const std::map<std::string, Tensor>& file, const std::string& name) {
+    std::string shortest;
+    for (const auto& [theirs, tensor] : file) {
+        const bool shorter = shortest.empty() || theirs.size() < shortest.size();
+        if (theirs.ends_with("." + name) && shorter) shortest = theirs;
+    }
+    return shortest;
+}
+
 std::string scheme_list() {
     std::string list;
     for (const NamingScheme& scheme : naming_schemes()) {
@@ -138,11 +154,13 @@ void import_parameters(const std::string& path, const std::map<std::string, Tens
                    parameter->name,
                    "; it is the checkpoint of another model (see --model, --stem)");
         const Tensor value = filters_from_file(found->second);
-        check_kind(
-            value.shape() == parameter->value.shape() && value.dtype() == parameter->value.dtype(),
-            ErrorKind::usage, path, ": ", parameter->name, " is ", value.dtype(), value.shape(),
-            ", the network needs ", parameter->value.dtype(), parameter->value.shape(),
-            "; it is the checkpoint of another model (see --model, --stem, --num-classes)");
+        check_kind(value.dtype() == parameter->value.dtype(), ErrorKind::data, path, ": ",
+                   parameter->name, " is ", value.dtype(), ", the network needs ",
+                   parameter->value.dtype(), "; scripts/convert_weights.py converts it");
+        check_kind(value.shape() == parameter->value.shape(), ErrorKind::usage, path, ": ",
+                   parameter->name, " is ", found->second.shape(), ", the network needs ",
+                   filters_to_file(parameter->value).shape(),
+                   "; it is the checkpoint of another model (see --model, --stem, --num-classes)");
         parameter->value.copy_from(value);
     }
 }
@@ -159,16 +177,37 @@ std::string WeightsMatch::text() const {
     return text;
 }
 
+namespace {
+
+void refuse_damaged(const std::string& path, const ParameterList& parameters) {
+    for (const auto& parameter : parameters) {
+        const bool variance = parameter->name.ends_with("running_var");
+        const float* x = parameter->value.data<float>();
+        const float* end = x + parameter->value.numel();
+        const float* bad = std::find_if(
+            x, end, [&](float v) { return !std::isfinite(v) || (variance && v < 0.0f); });
+        check_kind(bad == end, ErrorKind::data, path, ": ", parameter->name, " has the value ",
+                   bad == end ? 0.0f : *bad, "; its training diverged or the file is damaged");
+    }
+}
+
+}  // namespace
+
 WeightsMatch load_network(const std::string& path, const ParameterList& parameters) {
     const std::map<std::string, Tensor> file = load_safetensors(path).tensors;
     const NamedWeights weights = best_scheme(file, parameters);
+    const std::string wrapped = prefixed(file, parameters.at(0)->name);
+    check_kind(!weights.tensors.empty() || wrapped.empty(), ErrorKind::usage, path, ": has ",
+               wrapped, " where ", parameters.at(0)->name,
+               " is looked for; scripts/convert_weights.py takes such prefixes off");
     check_kind(!weights.tensors.empty(), ErrorKind::usage, path, ": has no tensor ",
                parameters.at(0)->name, " by any naming scheme that is known (", scheme_list(),
                "); it is the checkpoint of another model (see --model, --stem)");
     import_parameters(path, weights.tensors, parameters);
+    refuse_damaged(path, parameters);
     WeightsMatch match{weights.scheme->name, weights.tensors.size(), file.size(), ""};
     for (const auto& [name, tensor] : file) {
-        if (is_step_counter(name)) {
+        if (is_step_counter(name) && weights.read.count(with_mean(name))) {
             ++match.matched;
         } else if (match.left_out.empty() && !weights.read.count(name)) {
             match.left_out = name;

@@ -44,6 +44,15 @@ ParameterList joined(ParameterList all, const ParameterList& more) {
     return all;
 }
 
+// Nothing with --algo none.
+std::optional<QuantizedModel> quantized(const Options& options, const Graph& network) {
+    if (options.algo == "none") return std::nullopt;
+    QuantizedModel model = quantize(network, recipe_of(options));
+    refuse_post_training(options, model);
+    set_quantizer_rates(options, model);
+    return model;
+}
+
 class Experiment {
   public:
     Experiment(const Options& options, int argc, const char* const* argv);
@@ -101,8 +110,7 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
     : options_(options),
       data_(open_data(options)),
       float_graph_(starting_network(options, *data_.train)),
-      model_(quantizes() ? std::optional(quantize(float_graph_, recipe_of(options)))
-                         : std::nullopt),
+      model_(quantized(options, float_graph_)),
       trained_(model_ ? model_->training.parameters() : float_graph_.parameters()),
       parameters_(joined(trained_, float_graph_.parameters())),
       folder_(options),
@@ -136,8 +144,6 @@ Experiment::Experiment(const Options& options, int argc, const char* const* argv
     result_.simulate = options.simulate;
     result_.parameters = facts_.parameters;
     if (quantizes()) {
-        refuse_post_training(options, *model_);
-        set_quantizer_rates(options, *model_);
         result_.weight_algo = find_algorithm(options.weight_algo, Role::weight).name;
         result_.activation_algo = options.activation_algo;
         result_.weight_bits = options.weight_bits;

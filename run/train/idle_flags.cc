@@ -1,6 +1,6 @@
 #include "run/train/idle_flags.h"
 
-#include <algorithm>
+#include <set>
 
 #include "tensor/check.h"
 
@@ -30,6 +30,8 @@ std::vector<IdleRow> rows(const Options& o, const DatasetFacts& data) {
     const bool dsq = o.weight_algo == "dsq" || o.activation_algo == "dsq";
     const bool resizes = data.photographs || o.image_size > 0;
     const bool weights = !o.weights.empty();
+    const bool trains_float = !weights && o.float_epochs > 0;
+    const bool trains = trains_float || (o.algo != "none" && o.epochs > 0);
     return {
         {o.algo == "none", quantization_flags(), "with --algo none, which trains in float alone"},
         {o.algo != "none" && o.ptq == "none", {"ptq-steps"}, "without --ptq"},
@@ -37,6 +39,21 @@ std::vector<IdleRow> rows(const Options& o, const DatasetFacts& data) {
          {"ptq-images"},
          "without --ptq or --correct-bias"},
         {o.algo != "none" && !dsq, {"dsq-form"}, "without --algo dsq"},
+        {o.algo != "none" && o.epochs == 0,
+         {"lr", "freeze-bn-epoch", "quantizer-lr-multiplier", "quantizer-weight-decay"},
+         "with --epochs 0"},
+        {!weights && o.float_epochs == 0, {"float-lr"}, "with --float-epochs 0"},
+        {!trains,
+         {"batch-size", "opt", "momentum", "nesterov", "weight-decay", "norm-weight-decay",
+          "warmup-epochs", "label-smoothing", "max-steps", "save-every", "hflip", "crop-padding",
+          "brightness", "contrast", "saturation", "hue"},
+         "as nothing is trained"},
+        {o.given.contains("weight-bits") && o.given.contains("activation-bits"),
+         {"bits"},
+         "beside --weight-bits and --activation-bits"},
+        {o.given.contains("weight-calibration") && o.given.contains("activation-calibration"),
+         {"calibration"},
+         "beside --weight-calibration and --activation-calibration"},
         {o.opt == "adamw", {"momentum"}, "with --opt adamw"},
         {o.opt == "adamw" && o.nesterov, {"nesterov"}, "with --opt adamw"},
         {weights,
@@ -64,11 +81,12 @@ std::string list_text(const std::vector<std::string>& names) {
 
 std::vector<std::string> idle_flags(const Options& options, const DatasetFacts& data) {
     std::vector<std::string> lines;
+    std::set<std::string> told;
     for (const IdleRow& row : rows(options, data)) {
         if (!row.idle) continue;
         std::vector<std::string> named;
         for (const std::string& flag : row.flags) {
-            if (options.given.contains(flag)) named.push_back(flag);
+            if (options.given.contains(flag) && told.insert(flag).second) named.push_back(flag);
         }
         if (named.empty()) continue;
         lines.push_back(

@@ -30,7 +30,14 @@ std::optional<int> folding_number(const std::string& text) {
          "naive, whitepaper, torch; got '", text, "'");
 }
 
+// A run is gone on with, and deployed, from any folder.
+void make_absolute(std::string& path) {
+    if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
+}
+
 void resolve(Options& o) {
+    make_absolute(o.data_path);
+    make_absolute(o.weights);
     if (o.weight_bits == 0) o.weight_bits = o.bits;
     if (o.activation_bits == 0) o.activation_bits = o.bits;
     for (std::string* algo : {&o.weight_algo, &o.activation_algo}) {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "io/atomic_file.h"
 #include "run/resources.h"
@@ -35,6 +36,15 @@ void make_folder(const std::string& path) {
     fs::create_directories(path, error);
     check(!error && fs::is_directory(path, error), "cannot make the run folder ", path, ": ",
           error ? error.message() : "a file is in the way", "; choose another --output");
+}
+
+// What a process that was killed had begun to write, "<file>.tmp.<pid>": the folder's lock is ours.
+void remove_unfinished_files(const std::string& folder) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+        const bool unfinished = entry.path().filename().string().find(".tmp.") != std::string::npos;
+        if (unfinished && entry.is_regular_file(ignored)) fs::remove(entry.path(), ignored);
+    }
 }
 
 void refuse_finished(const std::string& path) {
@@ -137,6 +147,17 @@ void check_run_folder(const Options& options) {
           "; choose another --output");
 }
 
+bool belongs_to_run(const std::string& path, const std::string& folder) {
+    static const std::set<std::string> files{
+        "run.json",          "config.toml",        "metrics.csv",          "metrics.jsonl",
+        "result.json",       "last.safetensors",   "previous.safetensors", "float.safetensors",
+        "model.safetensors", "program.safetensors"};
+    std::error_code ignored;
+    const fs::path place = fs::weakly_canonical(path, ignored);
+    return place.parent_path() == fs::weakly_canonical(folder, ignored) &&
+           files.contains(place.filename().string());
+}
+
 RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty()) {
     const bool fresh_default = !resumed_ && options.output.empty();
     path_ = resumed_        ? options.resume
@@ -144,6 +165,7 @@ RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty())
                             : options.output;
     if (!resumed_) make_folder(path_);
     lock_.emplace(path_);
+    if (resumed_ && lock_->held()) remove_unfinished_files(path_);
     check_kind(lock_->held(), ErrorKind::usage, "the run folder ", path_,
                " is in use by another process; wait for it or choose another --output");
     if (resumed_) {

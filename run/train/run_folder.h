@@ -50,6 +50,9 @@ class FolderLock {
 // Whether the folder that RunFolder would take or make can be had; makes nothing. The same errors.
 void check_run_folder(const Options& options);
 
+// Whether `path` is one of the files that a run in `folder` consists of.
+bool belongs_to_run(const std::string& path, const std::string& folder);
+
 class RunFolder {
   public:
     // Makes the folder (--output, or runs/<time>-<model>-<algo>-<hardware> with the link
