@@ -164,6 +164,9 @@ BOOST_AUTO_TEST_CASE(a_dry_run_leaves_nothing) {
     BOOST_TEST(end.code == 0);
     BOOST_TEST(end.out.find("layer4.1.conv2") != std::string::npos);
     BOOST_TEST(runs.names().empty());
+    const ProcessOutcome json = run_train(tiny(data, {"--dry-run", "--summary", "--json"}));
+    BOOST_TEST(json.out == "");  // no result
+    BOOST_TEST(json.err.find("layer4.1.conv2") != std::string::npos);
     const std::string dot = runs.path("made/graph.dot");
     BOOST_TEST(run_train(tiny(data, {"--dry-run", "--dot", dot})).code == 0);
     BOOST_TEST(read_bytes(dot).rfind("digraph", 0) == 0);

@@ -70,8 +70,8 @@ bool answered(const Options& o) {
 namespace {
 
 // The graph that is trained, with every quantizer; the float graph with --algo none.
-void show(const Options& o, const Graph& graph) {
-    if (o.show_graph) print_graph(std::cout, graph);
+void show(const Options& o, const Graph& graph, std::ostream& out) {
+    if (o.show_graph) print_graph(out, graph);
     if (o.dot.empty()) return;
     make_parent_folders(o.dot);
     write_file_atomically(o.dot, graph_dot(graph, o.model + " " + o.hardware));
@@ -84,10 +84,11 @@ std::string read_weights(const Options& o, const Graph& network) {
     return o.weights + ": " + load_network(o.weights, network.parameters()).text();
 }
 
-void print_dry_run(const Options& o, const DataSplits& data, const std::string& weights) {
-    for (const std::string& line : header_lines(o)) std::cout << line << '\n';
-    std::cout << data.announcement << '\n';
-    if (!weights.empty()) std::cout << weights << '\n';
+void print_dry_run(const Options& o, const DataSplits& data, const std::string& weights,
+                   std::ostream& out) {
+    for (const std::string& line : header_lines(o)) out << line << '\n';
+    out << data.announcement << '\n';
+    if (!weights.empty()) out << weights << '\n';
     for (const std::string& line : idle_flags(o, data.train->facts())) {
         std::cerr << "warning: " << line << '\n';
     }
@@ -98,21 +99,22 @@ void print_dry_run(const Options& o, const DataSplits& data, const std::string& 
 bool previewed(const Options& o) {
     const bool shows = o.show_graph || !o.dot.empty();
     if (!o.summary && !o.dry_run && !shows) return false;
+    std::ostream& out = o.json ? std::cerr : std::cout;  // there is no result
     const DataSplits data = open_data(o);
     const Graph network = build_network(o, *data.train);
     if (o.dry_run) check_run_folder(o);
     const std::string weights = o.dry_run ? read_weights(o, network) : "";
-    if (o.summary) print_summary(std::cout, network, stream_is_utf8(1));
-    if (o.dry_run) print_dry_run(o, data, weights);
+    if (o.summary) print_summary(out, network, stream_is_utf8(o.json ? 2 : 1));
+    if (o.dry_run) print_dry_run(o, data, weights, out);
     if (o.algo == "none") {
-        if (shows) show(o, network);
+        if (shows) show(o, network, out);
         return true;
     }
     const QuantizedModel model = quantize(network, recipe_of(o));
-    if (shows) show(o, model.training);
+    if (shows) show(o, model.training, out);
     if (o.dry_run) {
         refuse_post_training(o, model);
-        std::cout << model.inference;
+        out << model.inference;
     }
     return true;
 }

@@ -163,9 +163,11 @@ void add_run_flags(FlagTable& table, Options& o) {
     table.call("--config", &o.config, "file of flags, as a run's config.toml")
         .shown_as("FILE")
         .on_first_page();
-    table.call("--summary", &o.summary, "print the network, layer by layer");
-    table.call("--show-graph", &o.show_graph, "print the graph as the hardware rewrites it");
-    table.call("--dot", &o.dot, "write that graph for Graphviz").shown_as("FILE");
+    table.call("--summary", &o.summary, "print the network, layer by layer; nothing is trained");
+    table.call("--show-graph", &o.show_graph,
+               "print the graph as the hardware rewrites it; nothing is trained");
+    table.call("--dot", &o.dot, "write that graph for Graphviz; nothing is trained")
+        .shown_as("FILE");
     table.call("--json", &o.json, "result as JSON on stdout, all else on stderr").on_first_page();
     table.call("--dry-run", &o.dry_run, "check everything, train nothing").on_first_page();
     table.call("--quiet", &o.quiet, "no progress and no header");

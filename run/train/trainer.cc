@@ -161,7 +161,7 @@ void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
                  settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
                  " than ", settings.lr, " may help");
         }
-        if (!parameter->positive) continue;
+        if (!parameter->positive || largest != kSmallParameter) continue;  // once a step
         bad = std::find_if(x, end, [](float v) { return v <= 0.0f; });
         if (bad == end || faults_[parameter->name]++ > 0) continue;
         fallen.push_back(element_text(*parameter, bad - x));
