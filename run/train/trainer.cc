@@ -4,6 +4,7 @@
 #include <cfloat>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "autograd/ops.h"
 #include "nn/executor.h"
@@ -149,6 +150,7 @@ void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float 
 // step later.
 void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
     std::vector<std::string> fallen;
+    const bool counted = std::exchange(counted_step_, position_.step) == position_.step;
     for (const auto& parameter : graph(settings).parameters()) {
         const Tensor& value = parameter->value;
         if (value.numel() > largest) continue;
@@ -161,7 +163,7 @@ void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
                  settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
                  " than ", settings.lr, " may help");
         }
-        if (!parameter->positive || largest != kSmallParameter) continue;  // once a step
+        if (!parameter->positive || counted) continue;
         bad = std::find_if(x, end, [](float v) { return v <= 0.0f; });
         if (bad == end || faults_[parameter->name]++ > 0) continue;
         fallen.push_back(element_text(*parameter, bad - x));

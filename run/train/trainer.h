@@ -88,6 +88,7 @@ class Trainer {
     std::vector<std::shared_ptr<Parameter>> watched_;
     std::vector<ParameterMetrics> measured_;  // at the last interval
     std::map<std::string, int64_t> faults_;   // steps that left a positive parameter at or below 0
+    int64_t counted_step_ = -1;               // the last whose faults are counted
 };
 
 double median(std::vector<double> values);
