@@ -47,6 +47,12 @@ const Tensor& constant(const Instruction& i, const char* name) {
     return found->second;
 }
 
+// Programs and bundles come from files, which somebody may have changed.
+void check_values(const Instruction& i, const char* what, int64_t found, int64_t needed) {
+    check_kind(found == needed, ErrorKind::data, "program: ", i.name, ": ", what, " has ", found,
+               " values, not ", needed);
+}
+
 class Machine {
   public:
     Machine(int registers, IntegerKernel kernel, const ObserveAccumulators& accumulators)
@@ -107,14 +113,22 @@ class Machine {
         conv.x_zero_point = static_cast<int32_t>(i.attributes.integer("input_zero_point"));
         conv.w = w.raw();
         conv.w_signed = w.dtype() == DType::I8;
-        const auto bias = i.constants.find("bias");
-        conv.bias = bias == i.constants.end() ? nullptr : bias->second.data<int32_t>();
+        conv.bias = optional<int32_t>(i, "bias", w.shape()[0]);
         const std::vector<int32_t> zero_points = weight_zero_points(i, w.shape()[0]);
         conv.w_zero_point = zero_points.empty() ? nullptr : zero_points.data();
         conv.policy = accumulator_policy(i.attributes);
         conv.shape = conv2d_shape(i.name.c_str(), x.shape(), w.shape(), attrs);
         const Shape shape = is_linear ? Shape{x.shape()[0], w.shape()[0]} : conv.shape.output();
         return i.constants.count("scale") ? real(i, conv, shape) : requantized(i, conv, shape);
+    }
+
+    // One for each channel; nullptr if there is none.
+    template <class T>
+    static const T* optional(const Instruction& i, const char* name, int64_t channels) {
+        const auto found = i.constants.find(name);
+        if (found == i.constants.end()) return nullptr;
+        check_values(i, name, found->second.numel(), channels);
+        return found->second.data<T>();
     }
 
     // One for each filter; none if they are all 0.
@@ -145,6 +159,7 @@ class Machine {
         const float ratio = constant(i, "shortcut_ratio").data<float>()[0];
         const auto z = static_cast<int32_t>(i.attributes.integer("shortcut_zero_point"));
         const CodeReader q(input(i, 1));
+        check_values(i, "the shortcut", input(i, 1).numel(), shape.numel());
         return for_each_accumulator(
             i, conv, shape, out.dtype, [&](int64_t e, int64_t c, int32_t acc) {
                 return add_to_accumulator(acc, k[c].multiplier, k[c].bias, q[e], z, ratio, out.zero,
@@ -218,9 +233,8 @@ class Machine {
 
     Tensor real(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
         const int64_t channels = conv.shape.o;
-        const float* scale = constant(i, "scale").data<float>();
-        const auto found = i.constants.find("real_bias");
-        const float* bias = found == i.constants.end() ? nullptr : found->second.data<float>();
+        const float* scale = optional<float>(i, "scale", channels);
+        const float* bias = optional<float>(i, "real_bias", channels);
         Tensor result = Tensor::empty(shape);
         float* y = result.data<float>();
         convolve(i, conv, shape, [=](int64_t row, int64_t rows, const int32_t* acc) {
@@ -241,6 +255,7 @@ class Machine {
         const auto rule = rule_of<AddRule>(i);
         const AddConstants k = load_add_constants(i);
         const CodeReader qa(a), qb(b);
+        check_values(i, "the second operand", b.numel(), a.numel());
         Tensor codes = Tensor::empty(a.shape(), out.dtype);
         for_each_cpu(a.numel(), [&, write = CodeWriter(codes)](int64_t e) {
             write(e, residual_add_value(rule, qa[e], qb[e], k, out.lo, out.hi));
