@@ -7,6 +7,7 @@
 #include "integer/compare.h"
 #include "integer/lower.h"
 #include "io/program_file.h"
+#include "tests/files.h"
 #include "tests/small_network.h"
 
 using namespace gradus;
@@ -91,6 +92,33 @@ BOOST_AUTO_TEST_CASE(float_simulation_differs_and_is_counted) {
     BOOST_TEST(comparison.first_different() != "");
     // Lowering leaves the simulation as it was.
     for (const auto& q : model.quantizers) BOOST_TEST((q->simulate == Simulate::qdq));
+}
+
+// Programs come from files.
+BOOST_AUTO_TEST_CASE(constants_and_operands_of_other_sizes_are_refused) {
+    const auto refused = [](const Program& program, const std::vector<std::string>& parts) {
+        return throws(ErrorKind::data, parts,
+                      [&] { execute(program, small_images(2), IntegerKernel::fastest); });
+    };
+    const Program lowered = lower(small_quantized("onnxruntime", Simulate::exact));
+    Program program = lowered;
+    instruction(program, "block1.conv2").constants["bias"] = Tensor::zeros({2}, DType::I32);
+    BOOST_TEST(refused(program, {"block1.conv2: bias has 2 values, not 8"}));
+    program = lowered;
+    instruction(program, "fc").constants["scale"] = Tensor::zeros({1});
+    BOOST_TEST(refused(program, {"fc: scale has 1 values, not 5"}));
+    program = lowered;
+    Instruction& add = instruction(program, "block1.add");
+    add.inputs[1] = instruction(program, "conv1").inputs[0];  // the image
+    BOOST_TEST(refused(program, {"block1.add: the second operand has 288 values, not 576"}));
+    program = lower(small_quantized("tensorrt", Simulate::exact));
+    for (Instruction& i : program.instructions) {
+        if (i.op != "conv2d" || i.inputs.size() < 2) continue;
+        i.inputs[1] = instruction(program, "conv1").inputs[0];
+        BOOST_TEST(refused(program, {i.name + ": the shortcut has 288 values"}));
+        return;
+    }
+    BOOST_TEST(false, "no fused sum");
 }
 
 BOOST_AUTO_TEST_CASE(one_added_to_a_bias_is_named) {
