@@ -43,7 +43,8 @@ struct CodeWriter {
 
 const Tensor& constant(const Instruction& i, const char* name) {
     const auto found = i.constants.find(name);
-    check_kind(found != i.constants.end(), ErrorKind::data, "program: ", i.name, " has no ", name);
+    const bool there = found != i.constants.end() && found->second.numel() > 0;
+    check_kind(there, ErrorKind::data, "program: ", i.name, " has no ", name);
     return found->second;
 }
 
@@ -135,6 +136,8 @@ class Machine {
     static std::vector<int32_t> weight_zero_points(const Instruction& i, int64_t filters) {
         const auto found = i.constants.find("weight_zero_point");
         if (found == i.constants.end()) return {};
+        const int64_t count = found->second.numel();
+        if (count != 1) check_values(i, "weight_zero_point", count, filters);
         std::vector<int32_t> zero_points = found->second.to_vector<int32_t>();
         zero_points.resize(filters, zero_points[0]);
         return zero_points;

@@ -6,8 +6,8 @@
 #include "io/weight_layout.h"
 #include "nn/executor.h"
 #include "nn/node_attributes.h"
-#include "quant/numerics.h"
 #include "quant/quantizer.h"
+#include "quant/requantize_exact.h"
 
 namespace gradus {
 
@@ -91,8 +91,6 @@ class NetworkWriter {
         return {file_.add(op, name_of(node), inputs, attributes)};
     }
 
-    // A Clip of floats that does not reach as far as the quantizer behind it keeps onnxruntime from
-    // fusing the convolution in front of it with that quantizer.
     bool only_quantized(const Node& node) const {
         for (const Node& other : graph_.nodes()) {
             for (const int id : other.inputs) {
@@ -102,6 +100,8 @@ class NetworkWriter {
         return &node != &graph_.node(graph_.output());
     }
 
+    // A Clip of floats that ends below its quantizer's range keeps onnxruntime from fusing the
+    // convolution in front of both.
     Value relu6(const Node& node) {
         if (target_.clips_codes && only_quantized(node)) return {value(node).name, nullptr, true};
         return {file_.add("Clip", name_of(node),
@@ -215,17 +215,10 @@ class NetworkWriter {
         if (target_.int_quant) {
             return {int_quant(x.name, 0, q, grid.scale, grid.zero_point, output)};
         }
-        const CodeBounds bounds = bounds_of(grid, q.format);
-        return pair(x.name, q, name, output, x.relu6_in_codes ? relu6_codes(grid, bounds) : bounds);
-    }
-
-    // Rounding keeps the order: min(code(x), code(6)) = code(min(x, 6)).
-    static CodeBounds relu6_codes(const Grid& grid, const CodeBounds& bounds) {
-        const auto code = [&](float x) {
-            return quantize_value(x, grid.scale.data<float>()[0],
-                                  grid.zero_point.data<int32_t>()[0], bounds.lo, bounds.hi);
-        };
-        return {code(0.0f), code(6.0f)};
+        const CodeBounds bounds = x.relu6_in_codes
+                                      ? clamp_bounds(*q.hardware, 0.0f, 6.0f, grid, q.format)
+                                      : bounds_of(grid, q.format);
+        return pair(x.name, q, name, output, bounds);
     }
 
     // QuantizeLinear, Clip where the bounds are not the type's, DequantizeLinear.

@@ -33,8 +33,9 @@ const Model& find_model(const std::string& name);
 // width of a model that has one only.
 Graph build_model(const std::string& name, const ModelOptions& options, const Rng& rng);
 
-// What "auto" means: half up to 40 pixels, imagenet above. An unknown name is a usage error.
+// The first layers that a model may have, by name, and auto.
 const std::vector<std::string>& stems();
+// What "auto" means: half up to 40 pixels, imagenet above. An unknown name is a usage error.
 std::string resolve_stem(const std::string& stem, const Shape& sample_shape);
 
 }  // namespace gradus

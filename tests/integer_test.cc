@@ -108,6 +108,12 @@ BOOST_AUTO_TEST_CASE(constants_and_operands_of_other_sizes_are_refused) {
     instruction(program, "fc").constants["scale"] = Tensor::zeros({1});
     BOOST_TEST(refused(program, {"fc: scale has 1 values, not 5"}));
     program = lowered;
+    instruction(program, "conv1").constants["weight_zero_point"] = Tensor::zeros({3}, DType::I32);
+    BOOST_TEST(refused(program, {"conv1: weight_zero_point has 3 values, not 8"}));
+    program = lowered;
+    instruction(program, "input.quantizer").constants["scale"] = Tensor::zeros({0});
+    BOOST_TEST(refused(program, {"input.quantizer has no scale"}));
+    program = lowered;
     Instruction& add = instruction(program, "block1.add");
     add.inputs[1] = instruction(program, "conv1").inputs[0];  // the image
     BOOST_TEST(refused(program, {"block1.add: the second operand has 288 values, not 576"}));

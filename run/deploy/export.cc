@@ -40,9 +40,8 @@ std::string note_on_int4(const OnnxRequest& request, const QuantizedModel& model
         std::any_of(model.quantizers.begin(), model.quantizers.end(),
                     [](const auto& q) { return q->role == Role::weight && q->format.bits == 4; });
     if (request.target != "onnxruntime" || request.form != "qdq" || !int4) return "";
-    return "note: onnxruntime computes layers of INT4 weights in float, so codes may differ; "
-           "--form "
-           "qoperator is deployed bit for bit";
+    return "note: onnxruntime computes layers of INT4 weights in float, so codes may differ; with "
+           "--form qoperator they do not";
 }
 
 // What is about quantizers, images or a report has nothing to say of a float file.

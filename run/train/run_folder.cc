@@ -165,11 +165,11 @@ RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty())
                             : options.output;
     if (!resumed_) make_folder(path_);
     lock_.emplace(path_);
-    if (resumed_ && lock_->held()) remove_unfinished_files(path_);
     check_kind(lock_->held(), ErrorKind::usage, "the run folder ", path_,
                " is in use by another process; wait for it or choose another --output");
     if (resumed_) {
         refuse_finished(path_);
+        remove_unfinished_files(path_);
     } else {
         refuse_taken(path_);
         write_file_atomically(file("config.toml"), config_toml(options));

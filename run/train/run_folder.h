@@ -47,7 +47,8 @@ class FolderLock {
     int descriptor_ = -1;
 };
 
-// Whether the folder that RunFolder would take or make can be had; makes nothing. The same errors.
+// Whether the folder that RunFolder would take or make can be had; makes nothing. The same
+// errors, but that another process may use it.
 void check_run_folder(const Options& options);
 
 // Whether `path` is one of the files that a run in `folder` consists of.

@@ -50,15 +50,6 @@ void conv2d_codes_readable(const ConvCodes& conv, const AccumulatorEpilogue& epi
     });
 }
 
-void accumulate_saturating(const ConvCodes& conv, IntegerKernel kernel,
-                           const AccumulatorEpilogue& epilogue) {
-    const int32_t zx = conv.x_zero_point + (conv.x_signed ? 128 : 0);
-    check(zx >= 0 && zx <= 255, "conv2d_codes: padding has no code, as the zero point ",
-          conv.x_zero_point, " is none; use AccumulatorPolicy::exact");
-    if (kernel == IntegerKernel::readable) return conv2d_codes_saturating(conv, epilogue);
-    conv2d_codes_avx2(conv, epilogue);
-}
-
 void conv2d_codes_cpu(const ConvCodes& conv, IntegerKernel kernel,
                       const AccumulatorEpilogue& epilogue) {
     const std::vector<IntegerKernel> available = integer_kernels();
@@ -66,8 +57,11 @@ void conv2d_codes_cpu(const ConvCodes& conv, IntegerKernel kernel,
     check(std::find(available.begin(), available.end(), kernel) != available.end(),
           "conv2d_codes: this CPU has no ", integer_kernel_name(kernel), "; use fastest");
     if (!conv2d_codes_vectorizes(conv)) kernel = IntegerKernel::readable;
-    if (conv.policy != AccumulatorPolicy::exact)
-        return accumulate_saturating(conv, kernel, epilogue);
+    if (conv.policy != AccumulatorPolicy::exact) {
+        const bool readable = kernel == IntegerKernel::readable;
+        return readable ? conv2d_codes_saturating(conv, epilogue)
+                        : conv2d_codes_avx2(conv, epilogue);
+    }
     switch (kernel) {
         case IntegerKernel::avx512_vnni:
             return conv2d_codes_avx512_vnni(conv, epilogue);

@@ -91,7 +91,10 @@ int32_t saturating_sum(AccumulatorPolicy policy, const uint8_t* a, const int8_t*
 
 void conv2d_codes_saturating(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     const Conv2dShape& s = conv.shape;
-    const Filters filters(conv, conv.x_zero_point + offset(conv));
+    const int32_t zx = conv.x_zero_point + offset(conv);
+    check(zx >= 0 && zx <= 255, "conv2d_codes: padding has no code, as the zero point ",
+          conv.x_zero_point, " is none; use AccumulatorPolicy::exact");
+    const Filters filters(conv, zx);
     parallel_chunks(s.n * s.oh * s.ow, 16, [&](int64_t begin, int64_t end) {
         std::vector<int32_t> acc((end - begin) * s.o);
         for (int64_t group = 0; group < s.attrs.groups; ++group) {
