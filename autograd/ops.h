@@ -14,7 +14,7 @@
 
 namespace gradus {
 
-// What convolution and linear give when both operands are codes.
+// The result of convolution and linear when both operands are codes.
 enum class CodesOutput {
     real,         // f32(acc) * f32(s_x s_w[c]), one pass (training on batch statistics, logits)
     accumulator,  // the int32 accumulators with scale f32(s_x s_w[c]): an Exact of one term
@@ -22,9 +22,9 @@ enum class CodesOutput {
 
 // y[n,oh,ow,o] = sum x w + bias. x [N,H,W,C], w [O,KH,KW,C/groups], bias [O] or undefined.
 // Both codes: int32 accumulators, to which `bias` is added as int32 codes if it is exact, and as
-// float to the result if it is not (accumulators keep it beside them). Float otherwise. The gradient is
-// that of the float views, also where a policy saturates: dx = dy * w_hat, dw = x_hat * dy,
-// dbias = sum dy.
+// float to the result if it is not (accumulators keep it next to them). Float otherwise. The
+// gradient is that of the float views, also where a policy saturates: dx = dy * w_hat,
+// dw = x_hat * dy, dbias = sum dy.
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias,
                 const Conv2dAttrs& attrs, CodesOutput codes_output = CodesOutput::real,
                 AccumulatorPolicy policy = AccumulatorPolicy::exact);
@@ -42,9 +42,9 @@ struct BatchNormAttrs {
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta,
                     Tensor running_mean, Tensor running_var, const BatchNormAttrs& attrs,
                     bool training);
-// The parts of batch norm that a folding needs alone. Mean and biased variance of u per channel (the
-// last axis) over all other axes. Training: of the batch; the running average is updated in place
-// (unbiased variance). Else: the running average.
+// The parts of batch norm that a folding needs alone. Mean and biased variance of u per channel
+// (the last axis) over all other axes. Training: of the batch; the running average is updated in
+// place (unbiased variance). Else: the running average.
 Variable batch_mean(const Variable& u, Tensor running_mean, float momentum, bool training);
 Variable batch_variance(const Variable& u, Tensor running_var, float momentum, bool training);
 // gamma / sqrt(var + eps), kept away from zero: |.| >= 1e-6, sign of gamma (+ for 0).

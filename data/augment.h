@@ -1,7 +1,7 @@
 // augment -- random shifts, mirror images and colours of 8-bit images.
 //
-// What happens to a sample is a function of the generator alone. The loader keys it by seed, epoch
-// and sample index, so it depends on no batch, worker or order.
+// The augmentation of a sample is a function of the generator alone. The loader keys it by seed,
+// epoch and sample index, so it depends on no batch, worker or order.
 #pragma once
 
 #include <cstdint>

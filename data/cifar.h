@@ -1,8 +1,8 @@
 // cifar -- CIFAR-10 and CIFAR-100 (Krizhevsky, 2009) in their binary version.
 //
 // A record is one label byte (CIFAR-10) or a coarse and a fine one (CIFAR-100), then 3072 bytes:
-// 32 x 32 red, green, blue, each row by row. A file is records and nothing else. Errors are one line
-// of ErrorKind::data that name the file, the reason and a remedy.
+// 32 x 32 red, green, blue, each row by row. A file is records and nothing else. Errors are one
+// line of ErrorKind::data that name the file, the reason and a remedy.
 #pragma once
 
 #include <span>

@@ -12,8 +12,8 @@ struct Rectangle {
 };
 
 // RandomResizedCrop (Szegedy et al., CVPR 2015): 8 to 100 % of the area with a ratio of width to
-// height from 3/4 to 4/3, uniform in its logarithm; ten attempts, then the largest central rectangle
-// with a ratio in that range.
+// height from 3/4 to 4/3, uniform in its logarithm; ten attempts, then the largest central
+// rectangle with a ratio in that range.
 Rectangle random_resized_crop(int64_t height, int64_t width, const Rng& rng);
 
 // The extents whose shorter side is `size`, the longer one rounded down.

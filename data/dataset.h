@@ -48,8 +48,8 @@ class Dataset {
     // The same as training sees it: a function of the index and the generator.
     virtual void augmented(int64_t index, const Augmentation& augmentation, const Rng& rng,
                            uint8_t* pixels) const;
-    // What the hash of the data set sees of an image: its pixels; of a file that would have to be
-    // decoded, its name and size.
+    // The part of an image that enters the hash of the data set: its pixels; of a file that would
+    // have to be decoded, its name and size.
     virtual std::string identity(int64_t index) const;
 
     // The record of images that could not be read: each counts once.
@@ -66,8 +66,8 @@ class Dataset {
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
 // Feeds what tells one data set from another to hash.update(bytes, count): extents H, W, C and the
-// number of images as 8 bytes each, little endian; then for each image its identity and its label (8
-// bytes, little endian).
+// number of images as 8 bytes each, little endian; then for each image its identity and its label
+// (8 bytes, little endian).
 template <class Hash>
 void hash_dataset(const Dataset& dataset, Hash& hash) {
     std::vector<int64_t> head = dataset.image_shape().extents();

@@ -20,7 +20,7 @@ class Inflater {
     }
     ~Inflater() { inflateEnd(&stream_); }
 
-    // Whether `bytes` is exactly one member that unpacks to exactly `to`, whose size is the one
+    // True if `bytes` is exactly one member that unpacks to exactly `to`, whose size is the one
     // that the last bytes declare: zlib compares it, and the CRC, with what it has unpacked.
     bool run(const std::vector<uint8_t>& bytes, std::vector<uint8_t>& to) {
         size_t from_left = bytes.size();

@@ -27,7 +27,7 @@ bool starts_with(Bytes bytes, std::initializer_list<uint8_t> magic) {
     return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
-// Whether the tables of a DHT segment have at most 256 codes each and end where the segment does.
+// True if the tables of a DHT segment have at most 256 codes each and end where the segment does.
 bool has_sound_tables(Bytes segment) {
     while (!segment.empty()) {
         size_t codes = 0;
@@ -38,8 +38,9 @@ bool has_sound_tables(Bytes segment) {
     return true;
 }
 
-// stb writes beyond its arrays for a Huffman table of more than 256 codes, already when it looks for
-// the extents, so the segments are looked at first. A scan's data are no segment: within them FF is followed by 00 or a restart marker.
+// stb writes beyond its arrays for a Huffman table of more than 256 codes, already when it looks
+// for the extents, so the segments are looked at first. A scan's data are no segment: within them
+// FF is followed by 00 or a restart marker.
 bool has_sound_segments(Bytes bytes) {
     size_t at = 2;
     for (;;) {
@@ -79,7 +80,7 @@ uint32_t big_endian(Bytes bytes) {
            uint32_t{bytes[3]};
 }
 
-// Whether a PNG file is chunks with sound checksums up to its end chunk; stb looks at none.
+// True if a PNG file is chunks with sound checksums up to its end chunk; stb looks at none.
 bool has_sound_chunks(Bytes bytes) {
     bytes = bytes.subspan(8);
     while (bytes.size() >= 12) {

@@ -127,7 +127,7 @@ std::vector<std::string> class_folders(const std::string& folder) {
         return entry.is_directory(ignored) && entry.path().filename().string()[0] != '.';
     };
     std::vector<std::string> classes = names_in(folder, is_folder);
-    require(!classes.empty(), folder, "has no folders of classes, nor is there a list beside it");
+    require(!classes.empty(), folder, "has no folders of classes, nor is there a list next to it");
     require(classes.size() <= kMaxLabel + 1, folder, "has more than ", kMaxLabel + 1, " classes");
     return classes;
 }

@@ -3,8 +3,8 @@
 //
 // DIR/train/<class>/* and DIR/val/<class>/*: classes are the sorted names of the folders in train,
 // images the files that end with .jpg, .jpeg or .png in any case. Where DIR/train.txt or
-// DIR/meta/train.txt is, its lines "path label" count instead; the paths are below DIR/train. The same
-// with val. Nothing is decoded before it is asked for.
+// DIR/meta/train.txt is, its lines "path label" count instead; the paths are below DIR/train. The
+// same with val. Nothing is decoded before it is asked for.
 #pragma once
 
 #include <span>
@@ -16,7 +16,7 @@
 
 namespace gradus {
 
-// What happens between file and network.
+// The steps between file and network.
 struct Preprocessing {
     int64_t image_size = 224;  // height and width that the network sees
     Interpolation interpolation = Interpolation::bilinear;
@@ -42,9 +42,9 @@ class ImageList {
     std::vector<Entry> entries_;
 };
 
-// The lines "path label" of a list; the label is behind the last blank, from 0 to 65,535. Paths are
-// relative and never go up. Takes at most three times the memory of `bytes`. `path` is for messages,
-// which are one line of ErrorKind::data with the line's number.
+// The lines "path label" of a list; the label is after the last blank, from 0 to 65,535. Paths are
+// relative and never go up. Takes at most three times the memory of `bytes`. `path` is for
+// messages, which are one line of ErrorKind::data with the line's number.
 ImageList parse_image_list(const std::string& path, std::span<const uint8_t> bytes);
 
 struct ImageFolders {

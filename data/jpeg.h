@@ -12,7 +12,7 @@
 
 namespace gradus {
 
-// Of the extents that the header declares, or without pixels where the stream is damaged.
+// Has the extents that the header declares, or no pixels where the stream is damaged.
 Image decode_jpeg(std::span<const uint8_t> bytes, int64_t height, int64_t width);
 
 }  // namespace gradus

@@ -80,7 +80,7 @@ class Loader {
     std::deque<Batch> ready_;             // guarded by mutex_, as the rest
     bool finished_ = true;                // the worker will add no more
     std::exception_ptr error_;            // what ended the worker
-    std::atomic<bool> stopping_ = false;  // the workers shall return
+    std::atomic<bool> stopping_ = false;  // tells the workers to return
 };
 
 }  // namespace gradus

@@ -1,10 +1,10 @@
 // resize -- Pillow's antialiased resampling of 8-bit images, to the last bit.
 //
-// Separable: a triangle (bilinear) or Keys' cubic with a = -1/2 (bicubic) over half-pixel centres, as
-// wide as a source pixel or, when shrinking, as a target pixel. Weights sum to 1 and are kept as
+// Separable: a triangle (bilinear) or Keys' cubic with a = -1/2 (bicubic) over half-pixel centres,
+// as wide as a source pixel or, when shrinking, as a target pixel. Weights sum to 1 and are kept as
 // integers with 22 fractional bits; columns first, then rows, each rounded half up to a byte and
-// clamped. Equal to Image.resize of Pillow up to 12 (tests/resize_test.cc, golden vectors); Pillow 13
-// takes rows first where the height shrinks much more than the width.
+// clamped. Equal to Image.resize of Pillow up to 12 (tests/resize_test.cc, golden vectors); Pillow
+// 13 takes rows first where the height shrinks much more than the width.
 #pragma once
 
 #include "data/dataset.h"

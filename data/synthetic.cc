@@ -29,7 +29,7 @@ class Draws {
     uint64_t count_ = 0;
 };
 
-// Whether the point (u, v) from the centre is on the shape of radius r; v points down.
+// True if the point (u, v) from the centre is on the shape of radius r; v points down.
 bool covers(int kind, int u, int v, int r) {
     const int across = std::abs(u), along = std::abs(v);
     const int side = std::max(across, along);

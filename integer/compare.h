@@ -19,8 +19,8 @@ struct CodeDifference {
 // Adds what differs between two tensors of codes of one shape.
 void count_different(const Tensor& integer, const Tensor& simulated, CodeDifference& total);
 
-// Codes of what a node with a quantizer gave in simulation: its own, or (qdq) those its float stands
-// for.
+// Codes of what a node with a quantizer gave in simulation: its own, or (qdq) those its float
+// stands for.
 Tensor simulated_codes(const Node& node, const Variable& value);
 
 // One quantizer's grid, over all images compared.
@@ -32,7 +32,7 @@ struct LayerComparison {
     CodeDifference difference{};
 };
 
-// What one batch gave on both sides.
+// The values of one batch on both sides.
 struct BatchOutcome {
     Tensor simulated_logits;  // [N, classes]
     Tensor integer_logits;
@@ -44,7 +44,8 @@ class Comparison {
     Comparison(const QuantizedModel& model, const Program& program);
 
     // Runs the simulation by the inference graph and the Program by `kernel`, each on its own path,
-    // and compares the codes of every quantized activation and the logits. `watch` sees the Program.
+    // and compares the codes of every quantized activation and the logits. `watch` sees the
+    // Program.
     BatchOutcome add(const Tensor& images, IntegerKernel kernel, const Watch& watch = {});
 
     const std::vector<LayerComparison>& layers() const { return layers_; }  // in program order

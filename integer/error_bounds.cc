@@ -18,7 +18,7 @@ namespace {
 
 constexpr float kSlack = 1.001f;  // for what is summed in floats here
 
-// Of operators that do not enlarge a difference: they act on bounds as on values.
+// Operators that do not enlarge a difference act on bounds as on values.
 const std::set<std::string> kPassing{"relu", "relu6", "max_pool2d", "flatten", "dropout", "concat"};
 
 Tensor run_on(const Node& node, const std::vector<Variable>& inputs) {
@@ -94,8 +94,8 @@ std::vector<double> bias_differences(const Tensor& bias, const Instruction& i, d
     return differences;
 }
 
-// What a layer's own rule adds, in real units; a real output is rounded as a float is. Of a float
-// multiplier that has overflowed or lost bits nothing is known.
+// The error that a layer's own rule adds, in real units; a real output is rounded as a float is. Of
+// a float multiplier that has overflowed or lost bits nothing is known.
 class RuleBound {
   public:
     RuleBound(const Instruction& i, const std::optional<RegisterGrid>& output, int64_t channels)

@@ -4,10 +4,11 @@
 //   convolution  |x'w' summed in floats, in any order - s_x s_w acc|
 //                  <= (K + 4) 2^-24 (sum |x' w'| + |b|) + |b - s_x s_w b_q| + the rule's own error
 //
-// x' and w' are floats of codes, K products are summed, b_q is the bias as the integers hold it. The
-// rule's error (quant/rule_error.h) counts where the value comes from: behind the convolution, sum or
-// average. ReLU, pooling by maximum and joining pass a bound on. An output whose value is further
-// from every tie than its bound has the same code in both, proven without running the integers.
+// x' and w' are floats of codes, K products are summed, b_q is the bias as the integers hold it.
+// The rule's error (quant/rule_error.h) counts where the value comes from: after the convolution,
+// sum or average. ReLU, pooling by maximum and joining pass a bound on. An output whose value is
+// further from every tie than its bound has the same code in both, proven without running the
+// integers.
 //
 // source     Higham, Accuracy and Stability of Numerical Algorithms, 3.1 (sums); quant/rule_error.h
 // exactness  upper bounds

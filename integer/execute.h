@@ -13,15 +13,15 @@ namespace gradus {
 using ObserveCodes = std::function<void(const Instruction& instruction, const Tensor& codes)>;
 
 // Called with the int32 accumulators of an instruction, in its output's shape: those of conv2d and
-// linear with their bias and before a shortcut joins them, the centred codes of requantize, the sums
-// of codes of average_pool2d and global_average_pool.
+// linear with their bias and before a shortcut joins them, the centred codes of requantize, the
+// sums of codes of average_pool2d and global_average_pool.
 using ObserveAccumulators =
     std::function<void(const Instruction& instruction, const Tensor& accumulators)>;
 // Called after every instruction with what it read and what it gave.
 using ObserveStep = std::function<void(const Instruction& instruction,
                                        const std::vector<Tensor>& inputs, const Tensor& output)>;
 
-// What else may be watched. What is absent costs nothing.
+// Optional observers. An absent one costs nothing.
 struct Watch {
     ObserveAccumulators accumulators = nullptr;
     ObserveStep step = nullptr;

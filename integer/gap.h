@@ -3,8 +3,8 @@
 // Teacher-forced: every layer reads the integers' codes, so that a difference is the layer's own.
 // Free-running: the simulation reads what it has made itself, as in training by --simulate qdq; a
 // difference grows through the layers behind. An output is near a tie if the certificate of
-// integer/error_bounds.h cannot prove its code; every other code of the teacher-forced run is equal,
-// and an image without any such output is equal in the free run too.
+// integer/error_bounds.h cannot prove its code; every other code of the teacher-forced run is
+// equal, and an image without any such output is equal in the free run too.
 #pragma once
 
 #include <map>

@@ -13,7 +13,7 @@ namespace gradus {
 
 namespace {
 
-// What a graph node has become: a register, or an instruction that waits for its quantizer.
+// The lowered form of a graph node: a register, or an instruction that waits for its quantizer.
 struct Lowered {
     int reg = -1;
     std::optional<Grid> grid;  // of codes
@@ -95,7 +95,7 @@ class Lowering {
     static float scale_of(const Grid& grid) { return grid.scale.data<float>()[0]; }
 
     const Lowered& finished(const Node& node, const Lowered& value) const {
-        check(!value.pending, "lower: ", node.name, " needs a quantizer behind it on ",
+        check(!value.pending, "lower: ", node.name, " needs a quantizer after it on ",
               program_.hardware);
         return value;
     }
@@ -317,7 +317,7 @@ class Lowering {
 Program lower(const QuantizedModel& model) {
     // The constants of a Program are codes, also of a model that is simulated in float.
     const SimulateAs exact(model, Simulate::exact);
-    // The step of training behind us may have left a scale where no forward would use it.
+    // The last training step may have left a scale that no forward would use.
     for (const auto& quantizer : model.quantizers) {
         if (quantizer->algorithm->project) quantizer->algorithm->project(*quantizer);
     }

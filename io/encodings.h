@@ -12,13 +12,13 @@
 namespace gradus {
 
 // AIMET's encodings, version 0.6.1 (AIMET, "Quantization encoding specification"): a list for each
-// activation and each weight, per channel one entry a channel. min and max are the ends of the grid,
-// offset is the lowest code less the zero point: x = scale (k + offset), k from 0.
+// activation and each weight, per channel one entry a channel. min and max are the ends of the
+// grid, offset is the lowest code less the zero point: x = scale (k + offset), k from 0.
 void save_encodings(const std::string& path, const QuantizedModel& model);
 
 // The dynamic range of each activation for IBuilderConfig without Q/DQ nodes, as MQBench writes it:
-// {"tensorrt": {"blob_range": {tensor: 127 scale}}}, of which TensorRT makes the scale by dividing by
-// 127. Error(usage): an activation that is not
+// {"tensorrt": {"blob_range": {tensor: 127 scale}}}, of which TensorRT makes the scale by dividing
+// by 127. Error(usage): an activation that is not
 // symmetric int8.
 void save_tensorrt_ranges(const std::string& path, const QuantizedModel& model);
 

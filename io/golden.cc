@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = GoldenJson;
 
-// A folder beside its place until it is complete.
+// Writes into a temporary folder next to its place, and renames it when it is complete.
 class NewFolder {
   public:
     explicit NewFolder(const std::string& path)
@@ -45,7 +45,7 @@ class NewFolder {
         check(!error, "cannot make the folder ", file(name), ": ", error.message());
     }
 
-    // What is at the place moves aside first: it is never half of one and half of the other.
+    // An older bundle moves aside first, so that the place never holds half of each.
     void commit() {
         const std::string aside = join(path_, ".old.", getpid());
         std::error_code error;

@@ -38,7 +38,7 @@ Json average_json(const Instruction& i, int32_t count) {
 
 // ---- reading ---------------------------------------------------------------------------------
 
-// What differs is thrown as a text, and caught at the door.
+// A difference is thrown as a text, and caught at the door.
 struct Difference {
     std::string text;
 };
@@ -48,8 +48,8 @@ void require(bool ok, const Parts&... parts) {
     if (!ok) throw Difference{join(parts...)};
 }
 
-// Part by part, so that the one that differs is named. Objects have no order: who formats a manifest
-// anew may sort its keys.
+// Part by part, so that the one that differs is named. Objects have no order: who formats a
+// manifest anew may sort its keys.
 void require_same(const std::string& what, const Json& stored, const Json& made) {
     if (stored.is_object() && made.is_object()) {
         for (const auto& [key, value] : made.items()) {
@@ -165,7 +165,7 @@ class LayerNumbers {
         require_same(name_ + "the grid of the output", golden_grid(y_), golden_grid(grid));
     }
 
-    // What says no more than that it is there.
+    // Entries that only say that they are there.
     void check_switches() const {
         if (i_.attributes.has("accumulator")) attribute("accumulator", 1);
         if (i_.op == "max_pool2d") attribute("count_include_pad", PoolAttrs{}.count_include_pad);

@@ -1,4 +1,4 @@
-// golden_numbers -- what the manifest of a golden bundle (io/golden.h) says in numbers, beside the
+// golden_numbers -- what the manifest of a golden bundle (io/golden.h) says in numbers, next to the
 // arrays: the writer takes it from the network, the reader makes it again and compares.
 #pragma once
 
@@ -18,19 +18,19 @@ std::string golden_folder(size_t index, const std::string& layer);
 GoldenJson golden_grid(const std::optional<RegisterGrid>& grid);
 // The grid of a layer's weights.
 GoldenJson golden_weight(const QuantFormat& format, const std::vector<float>& scales);
-// What stands in ratios.npy and integers.npy of a sum (quant/residual_add.h).
+// The contents of ratios.npy and integers.npy of a sum (quant/residual_add.h).
 GoldenJson golden_add_elements();
-// Whether the instruction averages codes; then the constants that its rule makes of the scale and the
-// number of pixels of x: of windows a list, one entry for each count that occurs.
+// True if the instruction averages codes; then the constants that its rule makes of the scale and
+// the number of pixels of x: of windows a list, one entry for each count that occurs.
 bool averages(const Instruction& i);
 GoldenJson golden_average(const Instruction& i, const Shape& x);
 
 // The grids of the registers that were written so far, as the manifest has them.
 using GoldenGrids = std::map<int, GoldenJson>;
 
-// One layer of a manifest of `row`, and the instruction and arrays that were read for it. "" if every number
-// that follows from others is what they make it, else the first that is not: grids of inputs are
-// those of the layers that gave them, the constants of the rule those of the scales.
+// One layer of a manifest of `row`, and the instruction and arrays that were read for it. "" if
+// every number that follows from others is what they make it, else the first that is not: grids of
+// inputs are those of the layers that gave them, the constants of the rule those of the scales.
 std::string golden_difference(const GoldenJson& layer, const Instruction& i,
                               const std::vector<Tensor>& inputs, const Tensor& output,
                               const Hardware& row, GoldenGrids& grids);

@@ -101,7 +101,7 @@ void require(bool ok, const std::string& what) {
     check_kind(ok, ErrorKind::data, what);
 }
 
-// What the kernels take for granted. The rules check their own constants.
+// The conditions that the kernels assume. The rules check their own constants.
 void validate(const Instruction& i, const std::vector<Tensor>& inputs) {
     require(!inputs.empty(), "a layer that reads nothing");
     const bool reals = i.op == "quantize";
@@ -171,7 +171,7 @@ class GoldenReader {
         return tensor;
     }
 
-    // What does not fit together is damage, however it came about.
+    // Files that contradict each other are damage, however it came about.
     template <class Work>
     std::invoke_result_t<const Work&> as_damage(const std::string& layer, const Work& work) const {
         try {

@@ -21,13 +21,13 @@ GridNames write_grid(OnnxFile& file, const std::string& name, const Tensor& scal
 // Integers as codes of one byte, in the shape given.
 Tensor as_codes(const Tensor& integers, DType code_type, const Shape& shape);
 
-// A Clip of the codes behind `raw`, if the bounds leave out any integer of the type: raw, or the
+// A Clip of the codes after `raw`, if the bounds leave out any integer of the type: raw, or the
 // name that comes back. `codes` is that name.
 bool clips(const CodeBounds& bounds, DType code_type);
 std::string write_clip(OnnxFile& file, const std::string& raw, const std::string& codes,
                        const CodeBounds& bounds, DType code_type);
 
-// Of Conv and QLinearConv, of MaxPool and AveragePool.
+// The attributes of Conv and QLinearConv, of MaxPool and AveragePool.
 Attributes onnx_conv_attributes(const Attributes& attributes, const Shape& filters);
 Attributes onnx_pool_attributes(const Attributes& attributes);
 

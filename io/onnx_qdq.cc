@@ -123,8 +123,8 @@ class NetworkWriter {
             write_flatten(file_, value(node).name, name_of(node), is_one_pixel(node.inputs[0]))};
     }
 
-    // What passes codes on is between a pair of the same grid on either side: so runtimes see that
-    // it can work on codes.
+    // An operator that passes codes on stands between two pairs with the same grid: so runtimes see
+    // that it can work on codes.
     Value passed(const Node& node, const Value& y) {
         const Quantizer* q = value(node).grid;
         if (!q) return y;
@@ -254,7 +254,7 @@ class NetworkWriter {
                          kQonnxDomain);
     }
 
-    // Of the logits; -1 if they are no layer's.
+    // The layer of the logits; -1 if they are no layer's.
     int64_t classes() const {
         const Node& last = graph_.node(graph_.output());
         return last.op == "linear" ? constants_.at(graph_.node(last.inputs[1]).name).shape()[0]

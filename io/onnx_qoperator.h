@@ -6,7 +6,7 @@
 
 namespace gradus {
 
-// Of a program that refuse_qoperator (io/onnx_targets.h) lets through.
+// Writes a program that refuse_qoperator (io/onnx_targets.h) accepts.
 void write_qoperator(OnnxFile& file, const QuantizedModel& model, const Program& program);
 
 }  // namespace gradus

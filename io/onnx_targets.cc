@@ -8,8 +8,8 @@ namespace gradus {
 
 namespace {
 
-// onnxruntime: QDQ fusion wants a DequantizeLinear of int32 before the bias, and QLinearConv one zero
-// point for all filters (onnxruntime/core/providers/cpu/quantization/qlinearconv.cc).
+// onnxruntime: QDQ fusion wants a DequantizeLinear of int32 before the bias, and QLinearConv one
+// zero point for all filters (onnxruntime/core/providers/cpu/quantization/qlinearconv.cc).
 // TensorRT: "Working with Quantized Types": symmetric int8, INT4 only for the weights of products.
 // OpenVINO: supported ONNX operators; biases as NNCF exports them.
 // QONNX: docs/qonnx-custom-ops/intquant_v1.md.

@@ -18,7 +18,7 @@ struct OnnxTarget {
     bool int_quant = false;              // IntQuant nodes of any width
     bool no_quantizers = false;          // floats alone, weights and biases on their grids
     bool qoperator = false;              // has operators on codes
-    bool clips_codes = false;            // a ReLU6 stands behind its quantizer, as a Clip of codes
+    bool clips_codes = false;            // a ReLU6 stands after its quantizer, as a Clip of codes
 };
 
 const std::vector<OnnxTarget>& onnx_targets();

@@ -54,7 +54,7 @@ void update_tensors(Sha256& hash, const Tensors& tensors) {
     }
 }
 
-// Of tensors as in tensors_sha256, then of the metadata: key and value, each behind its length.
+// Hashes tensors as in tensors_sha256, then the metadata: key and value, each after its length.
 std::string file_digest(const Tensors& tensors, const Metadata& metadata) {
     Sha256 hash;
     update_tensors(hash, tensors);

@@ -29,7 +29,7 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::string_view bytes);
-// Of a whole file; a file that cannot be read is ErrorKind::data.
+// The hash of a whole file; a file that cannot be read is ErrorKind::data.
 std::string sha256_file(const std::string& path);
 
 }  // namespace gradus

@@ -8,21 +8,21 @@
 
 namespace gradus {
 
-// A convolution without bias, its batch norm and, where `activation` has a name, that behind it.
+// A convolution without bias, its batch norm and, where `activation` has a name, the activation.
 struct ConvLayer {
     std::string conv, norm, activation;  // names of the nodes
     int64_t out, kernel;
     Conv2dAttrs attrs;
 };
 
-// What all layers of a network have in common.
+// Settings that all layers of a network share.
 struct LayerStyle {
     bool relu6 = false;  // else ReLU
     float eps = 1e-5f;   // of batch norm
     FanOut fan_out = FanOut::all_groups;
 };
 
-// One after the other behind the node `x` of `in` channels; returns the last node.
+// In a row after the node `x` of `in` channels; returns the last node.
 int conv_layers(GraphBuilder& g, int x, int64_t in, const std::vector<ConvLayer>& layers,
                 const LayerStyle& style = {});
 

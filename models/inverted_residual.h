@@ -14,7 +14,7 @@
 namespace gradus {
 
 struct LayerNames {
-    std::string conv, norm;  // the activation behind is norm + ".act"
+    std::string conv, norm;  // the activation after is norm + ".act"
 };
 
 struct InvertedResidual {

@@ -35,7 +35,7 @@ Graph build_model(const std::string& name, const ModelOptions& options, const Rn
 
 // The first layers that a model may have, by name, and auto.
 const std::vector<std::string>& stems();
-// What "auto" means: half up to 40 pixels, imagenet above. An unknown name is a usage error.
+// "auto" means half up to 40 pixels, imagenet above. An unknown name is a usage error.
 std::string resolve_stem(const std::string& stem, const Shape& sample_shape);
 
 }  // namespace gradus

@@ -28,7 +28,7 @@ const std::vector<NamingScheme>& naming_schemes();
 std::map<std::string, std::string> names_in(
     const NamingScheme& scheme, const std::vector<std::shared_ptr<Parameter>>& parameters);
 
-// Counters of training steps that PyTorch's batch norm saves beside its statistics.
+// Counters of training steps that PyTorch's batch norm saves next to its statistics.
 bool is_step_counter(const std::string& name);
 
 }  // namespace gradus

@@ -30,7 +30,7 @@ struct Parameter {
 
 enum class NodeKind { input, parameter, op };
 
-// What an operator needs beyond attributes and inputs (a quantizer's state); shared by graphs.
+// State of an operator beyond attributes and inputs (a quantizer); shared by graphs.
 struct NodePayload {
     virtual ~NodePayload() = default;
     virtual std::string describe() const = 0;

@@ -10,7 +10,7 @@
 
 namespace gradus {
 
-// What an operator may know of the run it is part of.
+// The facts of a run that an operator may read.
 struct OpContext {
     const Node& node;
     bool training;  // batch statistics, dropout

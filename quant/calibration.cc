@@ -37,7 +37,7 @@ float legal_scale(double s, const QuantFormat& format) {
     return format.power_of_two ? power_of_two_scale(floored) : floored;
 }
 
-// The code of 0 where `lo` shall have the code qmin.
+// The zero point that maps `lo` to qmin.
 int32_t zero_point_of(float lo, float s, const QuantFormat& format) {
     const float z = static_cast<float>(format.qmin()) - round_half_even(lo / s);
     return clamp_code(z, format.qmin(), format.qmax());
@@ -47,7 +47,7 @@ int code_steps(const QuantFormat& format) {
     return format.qmax() - format.qmin();
 }
 
-// What max(-lo, hi) of a symmetric range is divided by.
+// The divisor of max(-lo, hi) of a symmetric range.
 double symmetric_steps(const QuantFormat& format) {
     return format.is_signed ? code_steps(format) / 2.0 : code_steps(format);
 }
@@ -105,7 +105,7 @@ ScaleAndZero from_quantile(const ChannelStatistics& seen, const QuantFormat& for
 
 // ---- search: mse and kld
 
-// Of the ranges (1 - 0.01 i) (min, max), i = 0 to 94, the first with the least loss.
+// The first with the least loss of the ranges (1 - 0.01 i) (min, max), i = 0 to 94.
 template <class Loss>
 ScaleAndZero search(const ChannelStatistics& seen, const QuantFormat& format, const Loss& loss) {
     ScaleAndZero best = scale_from_range(seen.min, seen.max, format);

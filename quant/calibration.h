@@ -28,7 +28,7 @@ enum class Calibration { own, min_max, moving_average, quantile, mse, kld, norm,
 Calibration calibration_of(const std::string& name);
 std::vector<std::string> calibration_names();
 const char* name_of(Calibration method);
-// Whether the method reads histograms.
+// True if the method reads histograms.
 bool needs_histogram(Calibration method);
 
 struct ScaleAndZero {

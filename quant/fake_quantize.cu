@@ -5,7 +5,7 @@ namespace gradus {
 
 namespace {
 
-// Of one element, by its channel's scale and zero point. All pointers are the device's.
+// Quantizes one element by its channel's scale and zero point. All pointers are the device's.
 struct FakeQuantizeElement {
     const float* x;
     ChannelLayout layout;

@@ -2,7 +2,8 @@
 //
 //   x_hat[o,c,i] = s[c] (q - z[c]),  q = clamp(rne(x / s[c]) + z[c], qmin, qmax)
 //   dx = dy [qmin <= rne(x / s[c]) + z[c] <= qmax]      the mask is on the rounded code, inclusive;
-//                                                       NaN is outside, and outside dx is 0 for any dy
+//                                                       NaN is outside, and outside dx is 0 for any
+//                                                       dy
 //
 // One pass over memory; no codes are kept. Outputs too large for the caches are written past them
 // (docs/results/fake-quantize.md).

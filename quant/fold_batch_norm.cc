@@ -120,7 +120,7 @@ void check_folding(int strategy, const Hardware& hardware) {
     check_kind(strategy >= -1 && strategy <= 4, ErrorKind::usage, "batch-norm folding ", strategy,
                " is not known; there are -1 to 4");
     check_kind(strategy >= 0 || !hardware.integer_throughout(), ErrorKind::usage, hardware.name,
-               ": without folding (-1, none) batch norm remains as a float step behind the ",
+               ": without folding (-1, none) batch norm remains as a float step after the ",
                "accumulator, but this target is integer throughout; choose 0 to 4");
 }
 

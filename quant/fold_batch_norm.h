@@ -7,14 +7,15 @@
 //   -1 none         y = BN(conv(x, Q(w)) + b): nothing is folded, in inference neither
 //    0 merge        as inference, w g and the bias being parameters of their own, merged once
 //    1 freeze       as inference: the statistics stay as they are
-//    2 naive        y = conv(x, Q(w g~)) + beta + (b - mean~) g~                  g~ = gamma / sigma~
-//    3 whitepaper   y = conv(x, Q(w g)) sigma / sigma~ + beta + (b - mean~) g~; sigma is a constant
+//    2 naive        y = conv(x, Q(w g~)) + beta + (b - mean~) g~                  g~ = gamma /
+//    sigma~ 3 whitepaper   y = conv(x, Q(w g)) sigma / sigma~ + beta + (b - mean~) g~; sigma is a
+//    constant
 //                   and read after the batch has updated it
 //    4 torch        y = BN(conv(x, Q(w g)) / g + b), g from before the update
 //
 // mean~ holds b, so that b cancels in 2 and 3.
-// source  MQBench (Li et al., NeurIPS 2021), section 3.3 and its released code; 2: Jacob et al., CVPR
-//         2018, section 3.2; 3: Krishnamoorthi, arXiv 1806.08342, section 3.2.2; 4: PyTorch's
+// source  MQBench (Li et al., NeurIPS 2021), section 3.3 and its released code; 2: Jacob et al.,
+//         CVPR 2018, section 3.2; 3: Krishnamoorthi, arXiv 1806.08342, section 3.2.2; 4: PyTorch's
 //         nn.intrinsic.qat, which adds b back after the division
 // tests   tests/folding_golden_test.cc, tests/fold_batch_norm_test.cc
 #pragma once
@@ -51,7 +52,7 @@ struct FoldedLayer {
 int fold_for_training(Graph& graph, Folding folding, const FoldedLayer& layer);
 int fold_for_inference(Graph& graph, Folding folding, const FoldedLayer& layer);
 
-// What Folding::merge makes of a layer: parameters of their own, <conv>.weight.merged and
+// The result of Folding::merge for a layer: parameters of their own, <conv>.weight.merged and
 // <conv>.bias.merged.
 struct MergedLayer {
     std::shared_ptr<Parameter> conv_weight, conv_bias, gamma, beta, mean,
@@ -59,7 +60,7 @@ struct MergedLayer {
     float eps = 0.0f;
     std::shared_ptr<Parameter> weight, bias;
 
-    // Computes weight and bias anew, with the bits of the operators of the other foldings.
+    // Computes weight and bias again, with the bits of the operators of the other foldings.
     void merge() const;
 };
 

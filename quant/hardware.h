@@ -16,7 +16,7 @@ namespace gradus {
 // How a bias reaches the accumulator.
 enum class BiasRule {
     accumulator,  // int32 at the accumulator's scale, ties to even
-    real,         // a float behind the accumulator
+    real,         // a float after the accumulator
     hexagon,      // int32 with a scale of its own, brought to the accumulator's, half away
 };
 
@@ -29,7 +29,7 @@ struct Hardware {
     const char* name;
     const char* description;
     QuantFormat weight;          // bits are the recipe's
-    QuantFormat activation;      // behind ReLU a signed symmetric one may turn unsigned, see below
+    QuantFormat activation;      // after ReLU a signed symmetric one may turn unsigned, see below
     bool adaptive_sign = false;  // MQBench 1.2: unsigned if the calibration saw no negative value
     int block_graph = 3;         // MQBench 6: 1, 2 or 3
     int bn_fold = 4;             // MQBench 5: -1 ... 4
@@ -62,8 +62,8 @@ PoolRule average_rule(const Hardware& hardware, const std::string& op);
 // Error(usage) if the row's library does not sum so.
 void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy);
 
-// Why the row's library would refuse to requantize by a multiplier, empty if it would not. Constants
-// are made all the same, so that a layer that has died does not end a training.
+// Why the row's library would refuse to requantize by a multiplier, empty if it would not.
+// Constants are made all the same, so that a layer that has died does not end a training.
 std::string multiplier_refusal(const Hardware& hardware, float multiplier);
 
 // The row's rules in one line: "R2, add tflite, average mean and half-away, int32 bias", and how it

@@ -5,7 +5,8 @@
 //   x_hat = s (q - z)                                         tensor/affine.h
 //
 // Compiled for host and device from these lines. Rounding to integers happens here and in
-// fixed_point.h, of which the rules of requantize.h, residual_add.h and average.h are made. Compile with -ffp-contract=off and --fmad=false.
+// fixed_point.h, of which the rules of requantize.h, residual_add.h and average.h are made. Compile
+// with -ffp-contract=off and --fmad=false.
 // source     MQBench, Eq. 1; ONNX QuantizeLinear
 // exactness  exact: the same bits on every device
 // tests      tests/numerics_test.cc

@@ -61,8 +61,8 @@ Variable run_quantize(const OpContext& context, const Inputs& in) {
 }
 
 // inputs: bias [O], quantized weight. The accumulator's scale is f32(s_x s_w[c]), s_x that of the
-// activation quantizer behind the payload. The bias stays as it is with float weights (qdq), and
-// where the target adds it behind the accumulator.
+// activation quantizer after the payload. The bias stays as it is with float weights (qdq), and
+// where the target adds it after the accumulator.
 Variable run_quantize_bias(const OpContext& context, const Inputs& in) {
     const Quantizer& q = quantizer_of(context.node);
     const Exact* weight = in[1].exact();

@@ -13,7 +13,7 @@ int only_consumer(const Graph& network, int id) {
     return consumers.size() == 1 ? consumers[0] : -1;
 }
 
-// Whether no other weighted layer stands between this one and the output.
+// True if no other weighted layer stands between this one and the output.
 bool is_last(const Graph& network, int layer) {
     int id = layer;
     while (id >= 0 && id != network.output()) {
@@ -36,7 +36,7 @@ std::vector<int> depths(const Graph& network) {
     return depth;
 }
 
-// Whether the node is a layer's output, batch norm folded, without an activation.
+// True if the node is a layer's output, batch norm folded, without an activation.
 bool is_accumulator(const Graph& network, int id) {
     const Node& node = network.node(id);
     if (is_weighted(node)) return true;
@@ -59,7 +59,7 @@ void place_behind(const Graph& network, bool spare_main_branch, Placement& place
     }
 }
 
-// What one concat joins, directly or through others, is named by its first node.
+// The inputs that one concat joins, directly or through others, are named by its first node.
 void share_grids(const Graph& network, Placement& place) {
     for (const Node& node : network.nodes()) {
         if (node.op != "concat") continue;

@@ -10,7 +10,7 @@
 namespace gradus {
 
 struct Placement {
-    // Block graphs 2 and 3: nodes behind which a quantizer stands, shared by all consumers, each
+    // Block graphs 2 and 3: nodes after which a quantizer stands, shared by all consumers, each
     // with the node that names the quantizer: itself, or the first of those that a concat joins,
     // which share one grid (MQBench 6.7).
     std::map<int, int> behind;
@@ -29,9 +29,9 @@ Placement place_quantizers(const Graph& network, const Hardware& hardware);
 bool is_weighted(const Node& node);
 // The batch norm that is `conv`'s only consumer, or -1.
 int following_batch_norm(const Graph& network, int conv);
-// The last node of what a runtime fuses behind `id`: batch norm, then ReLU or ReLU6.
+// The last node of what a runtime fuses after `id`: batch norm, then ReLU or ReLU6.
 int fused_tail(const Graph& network, int id);
-// What passes codes through: no quantizer behind pooling, flattening, dropout (MQBench 6.9).
+// Operators that pass codes through need no quantizer: pooling, flattening, dropout (MQBench 6.9).
 bool passes_through(const Node& node);
 // From a node back through those to the ones whose quantizers gave the codes (MQBench 4.3): one,
 // or several before a concat.

@@ -297,7 +297,7 @@ void set_accumulators(Graph& graph, AccumulatorPolicy policy) {
     }
 }
 
-// Whether a quantizer has several nodes: those that a concat joins.
+// True if a quantizer has several nodes: those that a concat joins.
 bool shares_grids(const QuantizedModel& model) {
     std::set<const NodePayload*> seen;
     for (const Node& node : model.inference.nodes()) {
@@ -391,8 +391,8 @@ void refuse_reestimation(const QuantizedModel& model) {
         "choose another --bn-fold");
 }
 
-// With momentum 1/k the k-th batch turns the average of k - 1 into that of k. The ranges are held: all
-// batches, and the evaluation after them, are quantized alike.
+// With momentum 1/k the k-th batch turns the average of k - 1 into that of k. The ranges are held:
+// all batches, and the evaluation after them, are quantized alike.
 void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
     refuse_reestimation(model);
     Graph graph = model.training;

@@ -65,7 +65,7 @@ using BatchSource = std::function<Tensor()>;
 // Rewrites `network`, whose parameters stay shared. Refuses what the row cannot do in one line.
 QuantizedModel quantize(const Graph& network, const Recipe& recipe);
 
-// Folding 0: computes the merged parameters anew from those of the float network.
+// Folding 0: computes the merged parameters again from those of the float network.
 void merge_batch_norm(QuantizedModel& model);
 
 // Initialises every quantizer in network order, quantization of what is before it already on

@@ -5,8 +5,8 @@
 //
 // A rule is a pure function of the accumulator and of constants made once for each channel,
 // compiled for host and device from these lines. `lo` and `hi` are the clamp of the output code:
-// [qmin, qmax], narrowed by a fused ReLU to [z, .] or ReLU6 to [., z + 6/s rounded]. (x) and (+) are
-// one rounding to float each; the order of operations is part of a rule.
+// [qmin, qmax], narrowed by a fused ReLU to [z, .] or ReLU6 to [., z + 6/s rounded]. (x) and (+)
+// are one rounding to float each; the order of operations is part of a rule.
 //
 //   R1   rne(f32(acc) (x) m) + z        m = f32(f32(s_x s_w) / s_y)
 //        onnxruntime QLinearConv, XNNPACK "fp32", FBGEMM with int32 bias
@@ -62,7 +62,7 @@ enum class RequantizeRule {
     r10,
 };
 
-// Whether a bias stays a float that is added behind the accumulator.
+// True if a bias stays a float that is added after the accumulator.
 constexpr bool has_real_bias(RequantizeRule rule) {
     return rule == RequantizeRule::r1c || rule == RequantizeRule::r1f || rule == RequantizeRule::r9;
 }
@@ -74,7 +74,7 @@ struct OutputGrid {
     int32_t qmin, qmax;
 };
 
-// What a rule needs for one channel; what it does not use is 0.
+// The constants of a rule for one channel; unused ones are 0.
 struct RequantizeConstants {
     float multiplier = 0.0f;
     float bias = 0.0f;         // R1c, R1f, R9
@@ -84,7 +84,7 @@ struct RequantizeConstants {
     int32_t offset = 0;        // R8: min, in accumulators
 };
 
-// What a rule rounds last; quant/rule_steps.h shows it.
+// The value that a rule rounds last; quant/rule_steps.h shows it.
 HOST_DEVICE inline float r1_value(int32_t acc, float m) {
     return static_cast<float>(acc) * m;
 }

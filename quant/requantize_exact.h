@@ -10,12 +10,13 @@
 
 namespace gradus {
 
-// Whether `hardware` has a rule for this value; without one the float view is quantized.
+// True if `hardware` has a rule for this value; without one the float view is quantized.
 bool has_rule(const Hardware& hardware, const Exact& value);
 
 // By the terms of the value: an int32 accumulator, or codes of another grid, by the requantization
 // rule; two terms of codes by the add rule; an accumulator and codes by R9 with the sum fused.
-// The clamps of ReLU and ReLU6 act at the output: lo = max(qmin, z), hi = min(qmax, z + 6/s rounded).
+// The clamps of ReLU and ReLU6 act at the output: lo = max(qmin, z), hi = min(qmax, z + 6/s
+// rounded).
 Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid,
                   const QuantFormat& format);
 
@@ -23,12 +24,13 @@ Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid
 Affine requantize_average(PoolRule rule, const Affine& sums, const Grid& grid,
                           const QuantFormat& format);
 
-// The same of windows of codes x: sums and counts are made here, as counts may differ at the border.
+// The same of windows of codes x: sums and counts are made here, as counts may differ at the
+// border.
 Affine requantize_windows(PoolRule rule, const Affine& x, const PoolShape& shape, const Grid& grid,
                           const QuantFormat& format);
 
-// The output range that a clamp of real values leaves of a grid: their codes, with ties to even, away
-// from zero on TFLite's rows (kernel_util.cc, CalculateActivationRangeQuantized).
+// The output range that a clamp of real values leaves of a grid: their codes, with ties to even,
+// away from zero on TFLite's rows (kernel_util.cc, CalculateActivationRangeQuantized).
 CodeBounds clamp_bounds(const Hardware& hardware, float lower, float upper, const Grid& grid,
                         const QuantFormat& format);
 

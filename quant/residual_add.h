@@ -47,7 +47,7 @@ struct CodeGrid {
     int32_t zero_point;
 };
 
-// What a rule needs; what it does not use is 0.
+// The constants of a rule; unused ones are 0.
 struct AddConstants {
     CodeGrid a{}, b{}, y{};
     float a_ratio = 0, b_ratio = 0, y_ratio = 0;  // onnxruntime, torch, real

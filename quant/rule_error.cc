@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kQ31 = 0x1p-30;  // twice the rounding of a Q31 multiplier
 
-// What the first of two roundings leaves.
+// The error of the first of two roundings.
 double first_rounding(Q31 m) {
     return right_shift(m) > 0 ? std::ldexp(0.5, -right_shift(m)) : 0.0;
 }

@@ -6,7 +6,7 @@ namespace gradus {
 
 namespace {
 
-// What is rounded last, exactly: a float, or an integer over a power of two.
+// The value that is rounded last, exactly: a float, or an integer over a power of two.
 struct Fraction {
     double value;
     bool tie;
@@ -75,7 +75,7 @@ std::vector<double> terms_of(RequantizeRule rule, int32_t acc, const RequantizeC
     }
 }
 
-// What a rule rounds to, and that with the zero point, before any clamp.
+// The rounded integer, and with the zero point added, before any clamp.
 struct Whole {
     int64_t rounded, with_zero;
 };

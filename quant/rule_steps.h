@@ -1,8 +1,8 @@
 // rule_steps -- what a rule does on the way from its operands to a code, for people to look at.
 //
-// Every number is what the functions of requantize.h, residual_add.h and average.h make: the terms, the
-// value that is rounded last, the integer that it is rounded to, the same with the zero point, and the
-// code. Only the code is clamped.
+// Every number is what the functions of requantize.h, residual_add.h and average.h make: the terms,
+// the value that is rounded last, the integer that it is rounded to, the same with the zero point,
+// and the code. Only the code is clamped.
 //
 // tests      tests/explain_rules_test.cc
 #pragma once

@@ -28,7 +28,7 @@ struct Histogram {
 
     double width() const { return 2.0 * reach / bins; }
     double centre(int bin) const { return -reach + (bin + 0.5) * width(); }
-    // The bin [edge, edge + width) that x lies in, or the outermost one beside it.
+    // The bin [edge, edge + width) that x lies in, or the outermost one next to it.
     int bin_of(double x) const {
         const double bin = std::floor(x / width()) + bins / 2;
         return static_cast<int>(std::clamp(bin, 0.0, bins - 1.0));

@@ -5,8 +5,8 @@
 
 namespace gradus {
 
-// Makes the folders that `file` is to stand in, as those that write whole folders do. Error(runtime),
-// naming the folder and the remedy, if they cannot be made.
+// Makes the folders that `file` is to stand in, as those that write whole folders do.
+// Error(runtime), naming the folder and the remedy, if they cannot be made.
 void make_parent_folders(const std::string& file);
 
 }  // namespace gradus

@@ -36,7 +36,7 @@ void install_signal_handlers(const char* promises) {
     struct sigaction action = {};
     sigemptyset(&action.sa_mask);
     action.sa_handler = on_stop;
-    action.sa_flags = SA_RESTART;  // a read or write under way goes on
+    action.sa_flags = SA_RESTART;  // resumes a read or write under way
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
     action.sa_handler = SIG_IGN;
@@ -49,7 +49,7 @@ bool interrupted() {
 }
 
 void fail_interrupted(const char* resume_command) {
-    fail(ErrorKind::interrupted, "interrupted; go on with: ", resume_command);
+    fail(ErrorKind::interrupted, "interrupted; resume with: ", resume_command);
 }
 
 }  // namespace gradus

@@ -3,9 +3,9 @@
 
 namespace gradus {
 
-// SIGINT and SIGTERM: the first sets the flag and says on stderr what it `promises`, the second ends
-// the process with 130. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file that grows past its
-// limit become write errors with a message.
+// SIGINT and SIGTERM: the first sets the flag and says on stderr what it `promises`, the second
+// ends the process with 130. SIGPIPE and SIGXFSZ are ignored, so that a closed pipe and a file that
+// grows past its limit become write errors with a message.
 void install_signal_handlers(const char* promises = "finishing the step and saving");
 
 // True after the first SIGINT or SIGTERM. Cheap: ask it after every step.

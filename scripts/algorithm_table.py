@@ -45,7 +45,7 @@ def arguments():
     parser.add_argument("--table", default="docs/results/algorithms.md", help="file of the table")
     parser.add_argument("--table-only", action="store_true", help="run nothing")
     parser.add_argument("--train-flags", nargs=argparse.REMAINDER, default=[],
-                        help="everything behind it goes to ./train")
+                        help="everything after it goes to ./train")
     options = parser.parse_args()
     known = [name for name, _ in ROWS]
     for name in options.rows or []:

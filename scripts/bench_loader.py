@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""./bench --loader beside torchvision on Pillow: decode, random resized crop to 224, flip, normalise.
+"""./bench --loader next to torchvision on Pillow: decode, random resized crop to 224, flip, normalise.
 
     scripts/setup.sh --oracles
     scripts/bench_loader.py [--images 2000] [--rounds 3] [--folder DIR]

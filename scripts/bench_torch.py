@@ -3,7 +3,7 @@
 
 The bar is Debian's PyTorch under /usr/bin/python3, channels-last, with the allocator settings that
 suit it best (no page fault per tensor, huge pages). The newer one in .oracles/, made by
-`scripts/setup.sh --oracles`, is reported beside it. Quantized peers are PyTorch's own: the FX
+`scripts/setup.sh --oracles`, is reported next to it. Quantized peers are PyTorch's own: the FX
 default of quantization-aware training ("fx") and the same graph with learned scales ("lsq").
 
 Each peer is a process that builds its network once and waits; in every round each one does a chunk

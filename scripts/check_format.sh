@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every C++ and CUDA source is in the house format (.clang-format). With --mend it puts them there.
+# Every C++ and CUDA source is in the house format (.clang-format), comments within 100 columns.
+# With --mend it puts them there.
 set -eu
 cd "$(dirname "$0")/.."
 command -v clang-format >/dev/null || {
@@ -17,4 +18,10 @@ clang-format --dry-run -Werror $files || {
     echo "check_format: FAILED; make format mends it" >&2
     exit 1
 }
+# clang-format leaves comments as they are.
+# shellcheck disable=SC2086
+if grep -nE '^.{101,}' $files; then
+    echo "check_format: FAILED; these lines have more than 100 columns" >&2
+    exit 1
+fi
 echo "check: format        $(echo "$files" | wc -l) sources are in the house format"

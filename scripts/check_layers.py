@@ -51,7 +51,7 @@ DOORS = [
     (r"boost/.*", ["tests/*"]),
 ]
 
-# What may be written only in some places: (rule, pattern, where it is allowed). Tests round where
+# Patterns allowed only in some places: (rule, pattern, where it is allowed). Tests round where
 # they are oracles: what checks a rule must not call it.
 ONLY_IN = [
     ("rounding to integers belongs to quant/numerics.h and quant/fixed_point.h",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The ONNX file of a run in onnxruntime beside the integers: every code of every quantizer.
+"""The ONNX file of a run in onnxruntime next to the integers: every code of every quantizer.
 
     scripts/compare_onnx.py runs/latest                     # 1,000 images, form qdq
     scripts/compare_onnx.py runs/latest --form qoperator
@@ -45,7 +45,7 @@ def deploy(options, *flags):
 
 
 def export(options, folder):
-    """The ONNX file and the manifest of the bundle beside it."""
+    """The ONNX file and the manifest of the bundle next to it."""
     done = deploy(options, "--images", options.images, "--onnx", folder / "model.onnx",
                   "--form", options.form, "--golden", folder / "golden")
     if done.returncode:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The gradients of a training step on batch statistics, ./train's beside PyTorch's.
+"""The gradients of a training step on batch statistics, ./train's next to PyTorch's.
 
     scripts/compare_training.py [model ...]     # all without
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Weights as other projects save them, read by ./train --weights: the logits beside PyTorch's.
+"""Weights as other projects save them, read by ./train --weights: the logits next to PyTorch's.
 
     scripts/compare_weights.py [name part ...]     # "timm", "resnet18"; all without
 

@@ -5,7 +5,7 @@
 
 Needs torch. Names stay as they are (./train knows those of torchvision, timm, MQBench, pycls and
 efficientnet-lite-pytorch), but for the prefixes of wrappers: "module.", "_orig_mod.", "model.". Floats
-become float32. Where a checkpoint has averaged weights beside the trained ones, --ema takes those.
+become float32. Where a checkpoint has averaged weights next to the trained ones, --ema takes those.
 A .safetensors file is converted likewise. Nothing in the file is run: whole modules are refused.
 """
 

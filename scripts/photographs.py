@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Published weights on photographs: EfficientNet-Lite0 in float, beside PyTorch, and in 8-bit integers.
+"""Published weights on photographs: EfficientNet-Lite0 in float, next to PyTorch, and in 8-bit integers.
 
     scripts/photographs.py                         # --algo lsq --calibration mse --ptq adaround
     scripts/photographs.py --ptq none              # calibration alone

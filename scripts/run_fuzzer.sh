@@ -3,7 +3,7 @@
 #
 #   scripts/run_fuzzer.sh build/fuzz/fuzz_idx 15
 #
-# What it finds is kept beside the program, in FUZZER-finding-*; what it learns in FUZZER-corpus.
+# It keeps findings next to the program, in FUZZER-finding-*, and its corpus in FUZZER-corpus.
 set -eu
 fuzzer=$1
 seconds=$2

@@ -37,15 +37,15 @@ struct Affine {
     Tensor zero_point;
     int axis = -1;      // of per-channel scales: 0 for weights, -1 (the last) for accumulators
     int64_t count = 1;  // codes are sums of `count` codes: the value is their average
-    // Of accumulators: the scales whose product `scale` is, and a bias [channels] in real units
-    // that the target adds behind the accumulator; undefined otherwise.
+    // For accumulators: the scales whose product `scale` is, and a bias [channels] in real units
+    // that the target adds after the accumulator; undefined otherwise.
     Tensor input_scale{}, weight_scale{}, bias{};
 
     const Shape& shape() const { return codes.shape(); }
     bool per_channel() const { return scale.numel() > 1; }
 };
 
-// What stands between two quantizers: a sum of one or two affine terms, clamped, not yet rounded.
+// The value between two quantizers: a sum of one or two affine terms, clamped, not yet rounded.
 // An accumulator is one term; a residual sum two; ReLU sets `lower` to 0, ReLU6 `upper` to 6.
 struct Exact {
     std::vector<Affine> terms;

@@ -1,4 +1,4 @@
-// find_row -- the row of a table that has a name, as users write it behind a flag.
+// find_row -- the row of a table that has a name, as users write it after a flag.
 #pragma once
 
 #include <string>

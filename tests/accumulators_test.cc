@@ -1,4 +1,5 @@
-// accumulators -- what the watch shows is what the codes give, and it stays within the static bound.
+// accumulators -- what the watch shows is what the codes give, and it stays within the static
+// bound.
 #include "integer/accumulators.h"
 
 #include <boost/test/unit_test.hpp>
@@ -167,8 +168,8 @@ BOOST_AUTO_TEST_CASE(the_bound_is_that_of_the_worst_codes_and_channel) {
     }
 }
 
-// Codes 200 to 255 around 200 and weights 127, 127: exact sums reach 55 * 254 at most. The saturated
-// one of the lowest codes is 32767 - 200 * 254 = -18033.
+// Codes 200 to 255 around 200 and weights 127, 127: exact sums reach 55 * 254 at most. The
+// saturated one of the lowest codes is 32767 - 200 * 254 = -18033.
 BOOST_AUTO_TEST_CASE(a_sum_that_saturates_may_leave_the_exact_bound) {
     Program program = two_filters(0);
     program.instructions[0].attributes = {{"lo", int64_t{200}}, {"hi", int64_t{255}}};

@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(gradients_go_through_mean_and_deviation) {
     }
     BOOST_TEST(size > 1.0);
     BOOST_TEST(std::fabs(sum) < 1e-6);
-    BOOST_TEST(std::fabs(along) < 1e-4);  // but for the 1e-5 beside the deviation
+    BOOST_TEST(std::fabs(along) < 1e-4);  // but for the 1e-5 next to the deviation
 }
 
 BOOST_AUTO_TEST_CASE(equal_weights_have_no_gradient_that_is_not_finite) {

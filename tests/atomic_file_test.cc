@@ -1,4 +1,4 @@
-// atomic_file -- the target has the new content or the old one, and nothing stays beside it. The
+// atomic_file -- the target has the new content or the old one, and nothing stays next to it. The
 // failures bind for root, too: no test relies on permissions.
 #include "io/atomic_file.h"
 

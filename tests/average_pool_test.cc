@@ -77,8 +77,8 @@ BOOST_AUTO_TEST_CASE(codes_are_averaged_as_their_float_view) {
     BOOST_TEST(same_bits(y.data(), want.data()));
 }
 
-// A 2x2 image of 10, 20, 30, 40 with zero point 3 under 3x3 windows, a pixel of padding around: each
-// window sees the four codes, and five of padding where that counts.
+// A 2x2 image of 10, 20, 30, 40 with zero point 3 under 3x3 windows, a pixel of padding around:
+// each window sees the four codes, and five of padding where that counts.
 BOOST_AUTO_TEST_CASE(sums_of_codes_count_what_the_windows_count) {
     const Tensor x = Tensor::from<uint8_t>({10, 20, 30, 40}, {1, 2, 2, 1});
     for (const bool counts_padding : {true, false}) {

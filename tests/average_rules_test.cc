@@ -21,7 +21,8 @@ const Grid8 grids[] = {{0.05f, 0, 0, 255},        {0.0371f, 3, 0, 255},   {0.7f,
                        {0.1f, 255, 0, 255},       {0.25f, 7, 7, 200},     {1.0f / 3, 0, -128, 127},
                        {0.013f, -128, -128, 127}, {2.0f, 127, -128, 127}, {0.9f, -5, -128, 127}};
 
-// The division of a rule's definition; `num / den` need not be dyadic, so ties are found in integers.
+// The division of a rule's definition; `num / den` need not be dyadic, so ties are found in
+// integers.
 __int128 half_away(__int128 num, __int128 den) {
     return num < 0 ? -floor_divide(-2 * num + den, 2 * den) : floor_divide(2 * num + den, 2 * den);
 }

@@ -14,7 +14,7 @@ void check_refused(int code, const Arguments& arguments, const std::vector<std::
     check_one_line_error("./train", arguments, run_train(arguments), code, parts);
 }
 
-// Arguments behind which nothing but the mistake can end the run.
+// Arguments after which nothing but the mistake can end the run.
 Arguments tiny(const TemporaryFolder& data, const Arguments& more) {
     Arguments all{"--dataset", "mnist",       "--data-path", data.path(""),  "--quiet", "--threads",
                   "1",         "--max-steps", "1",           "--batch-size", "16"};
@@ -216,7 +216,7 @@ BOOST_AUTO_TEST_CASE(flags_without_effect_are_named) {
                "warning: --float-lr has no effect with --float-epochs 0\n"
                "warning: --batch-size has no effect as nothing is trained\n");
     BOOST_TEST(warnings({"--bits", "3", "--weight-bits", "4", "--activation-bits", "4"}) ==
-               "warning: --bits has no effect beside --weight-bits and --activation-bits\n");
+               "warning: --bits has no effect next to --weight-bits and --activation-bits\n");
     BOOST_TEST(warnings({"--dsq-form", "ste"}) ==
                "warning: --dsq-form has no effect without --algo dsq\n");
     BOOST_TEST(warnings({"--dsq-form", "ste", "--weight-algo", "dsq"}) == "");

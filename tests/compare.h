@@ -76,7 +76,7 @@ inline void backward_from(const Variable& y, const Tensor& dy) {
                     [dy](const Tensor&) -> Grads { return {dy}; }));
 }
 
-// Whether run() gives the same bits with 1, 2 and 3 threads.
+// True if run() gives the same bits with 1, 2 and 3 threads.
 template <class Run>
 bool same_with_threads(const Run& run) {
     const int before = thread_count();

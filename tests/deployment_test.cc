@@ -1,6 +1,6 @@
 // Every deployable algorithm in a network: the simulation and the integers agree in every code and
-// logit, an evaluation does not depend on how images are batched, everything that learns is reached;
-// and what calibration and the re-estimation of batch norm leave.
+// logit, an evaluation does not depend on how images are batched, everything that learns is
+// reached; and what calibration and the re-estimation of batch norm leave.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <map>
@@ -398,8 +398,8 @@ BOOST_AUTO_TEST_CASE(an_evaluation_does_not_depend_on_its_batches) {
     }
 }
 
-// What a quantizer keeps of a stream does not depend on how it is cut. DSQ's averages move from array
-// to array by their definition (tests/dsq_test.cc).
+// What a quantizer keeps of a stream does not depend on how it is cut. DSQ's averages move from
+// array to array by their definition (tests/dsq_test.cc).
 BOOST_AUTO_TEST_CASE(calibration_in_pieces_is_calibration_at_once) {
     const Tensor x = random_tensor({8, 5, 7}, 3, -0.7f, 1.3f);
     for (const Algorithm& row : algorithms()) {

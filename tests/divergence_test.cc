@@ -1,5 +1,6 @@
-// What the trainer says of quantizers: scales that fall to zero, parameters that are not finite, values
-// and gradients in the metrics; rates and decay of their own; and what a checkpoint brings back.
+// What the trainer says of quantizers: scales that fall to zero, parameters that are not finite,
+// values and gradients in the metrics; rates and decay of their own; and what a checkpoint brings
+// back.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <nlohmann/json.hpp>

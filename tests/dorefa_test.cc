@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(golden_weights_and_codes) {
     BOOST_TEST(near({now.scale()}, {0.1333315}, 5e-8));
     BOOST_TEST(now.codes == (std::vector<int32_t>{7, -2, 1, -5, 3, 4}),
                boost::test_tools::per_element());
-    // From -0.645138 to 0.999986: both ends of the weights behind tanh.
+    // From -0.645138 to 0.999986: both ends of the weights after tanh.
     BOOST_TEST(near({q.values_of("low")[0], q.values_of("high")[0]}, {-.645138, .999986}, 5e-7));
     BOOST_TEST(now.grads.parameters.empty());
 }

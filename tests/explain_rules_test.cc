@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(saturation_is_counted) {
     BOOST_TEST(out.says("tie, clamped"));
 }
 
-// Behind every rounding stands the integer that it gave, also where int32 ends.
+// After every rounding stands the integer that it gave, also where int32 ends.
 BOOST_AUTO_TEST_CASE(what_is_clamped_is_shown_whole) {
     const auto shown = [](const std::string& rule, const std::string& scale) {
         Shifted out;
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(channels_have_their_own_scales_and_biases) {
         BOOST_TEST(codes("R1", bias) == (Codes{5, 1, 8, -2, -2, -6}));
         BOOST_TEST(out.says("rounded to int32"));
         BOOST_TEST(codes("R9", bias) == (Codes{5, 1, 8, -2, -2, -6}));
-        BOOST_TEST(out.says("float, behind the accumulator"));
+        BOOST_TEST(out.says("float, after the accumulator"));
     }
     // a float keeps its fraction: (3 + 0.5) 1, not 3 + rne(0.5)
     const std::string half = out.save("h.npy", floats({0, 0, .5f}));

@@ -62,7 +62,7 @@ inline std::string read_bytes(const std::string& path) {
     return content.str();
 }
 
-// Whether action() throws an Error of this kind, in one line that contains every part. What it
+// True if action() throws an Error of this kind, in one line that contains every part. What it
 // does instead goes to stderr.
 template <class Action>
 bool throws(ErrorKind kind, const std::vector<std::string>& parts, const Action& action) {

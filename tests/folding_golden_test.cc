@@ -200,8 +200,8 @@ BOOST_AUTO_TEST_CASE(every_folding_in_training) {
     }
 }
 
-// Merged, the layer computes what it computes frozen. While the residual r of the rounding stays it is
-// x (w + r) + b, of which differences are the gradients.
+// Merged, the layer computes what it computes frozen. While the residual r of the rounding stays it
+// is x (w + r) + b, of which differences are the gradients.
 BOOST_AUTO_TEST_CASE(merged_is_frozen_with_parameters_of_its_own) {
     for (const bool biased : {false, true}) {
         for (const Simulate simulate : {Simulate::exact, Simulate::qdq}) {
@@ -233,7 +233,8 @@ BOOST_AUTO_TEST_CASE(merged_is_frozen_with_parameters_of_its_own) {
     }
 }
 
-// y = conv(x, Q(w gamma / sigma)) + beta + (b - mu) gamma / sigma on running statistics, which stay.
+// y = conv(x, Q(w gamma / sigma)) + beta + (b - mu) gamma / sigma on running statistics, which
+// stay.
 BOOST_AUTO_TEST_CASE(evaluation_of_the_folded_graph) {
     for (int folding = 0; folding <= 4; ++folding) {
         for (const Row& row : rows) {

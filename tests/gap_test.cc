@@ -41,7 +41,7 @@ void scale_by(const QuantizedModel& model, const std::string& quantizer, float f
     }
 }
 
-// Codes on their way to another grid: a ReLU that is behind a pool of codes, not before it.
+// Codes on their way to another grid: a ReLU that is after a pool of codes, not before it.
 Graph rescaling_network() {
     GraphBuilder g({12, 12, 1}, Rng(6));
     int x = g.batch_norm("bn", g.conv2d("conv", g.input(), 1, 8, 3, square_conv(1, 1)), 8);
@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(float_batch_norm_between_is_bounded_too) {
     BOOST_TEST(m.gap.total().near_tie < m.gap.total().codes / 10);
 }
 
-// The first layer of the program is made to be off: both runs see it there, the free one behind it.
+// The first layer of the program is made to be off: both runs see it there, the free one after it.
 BOOST_AUTO_TEST_CASE(a_wrong_layer_is_seen_where_it_is) {
     const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
     const Program program = lower(model);

@@ -278,8 +278,8 @@ BOOST_AUTO_TEST_CASE(what_was_changed_and_signed_again_differs_in_its_element) {
     BOOST_TEST(is_prefix("logits.npy[0, 4] is ", after_increment("logits.npy", 4)));
 }
 
-// Each number of the manifest and each text that is one, changed and signed again as a careful forger
-// would: a value that nobody looks at could say anything.
+// Each number of the manifest and each text that is one, changed and signed again as a careful
+// forger would: a value that nobody looks at could say anything.
 BOOST_AUTO_TEST_CASE(no_number_of_the_manifest_can_be_changed) {
     const char* const rows[] = {"onnxruntime", "tensorrt", "tflite", "hexagon-nn", "academic"};
     for (const char* hardware : rows) {

@@ -1,5 +1,5 @@
-// image_folder -- folders and lists are read alike, the same bits on any number of threads, damage is
-// named, and ./train runs on it.
+// image_folder -- folders and lists are read alike, the same bits on any number of threads, damage
+// is named, and ./train runs on it.
 #include "data/image_folder.h"
 
 #include <boost/test/unit_test.hpp>

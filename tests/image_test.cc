@@ -79,8 +79,8 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_of_a_png_is_seen) {
     }
 }
 
-// One that no scan uses, in a segment of the right length: the decoder would write beyond its arrays
-// and go on.
+// One that no scan uses, in a segment of the right length: the decoder would write beyond its
+// arrays and go on.
 BOOST_AUTO_TEST_CASE(a_huffman_table_of_more_than_256_codes_is_refused) {
     for (const int codes : {256, 400}) {
         std::vector<uint8_t> table(2 + 2 + 17 + codes);
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_huffman_table_of_more_than_256_codes_is_refused) {
         table[4] = 3;
         table[4 + 15] = table[4 + 16] = static_cast<uint8_t>(codes / 2);
         std::vector<uint8_t> bytes = file_bytes("baseline_444.jpg");
-        bytes.insert(bytes.begin() + 20, table.begin(), table.end());  // behind the JFIF segment
+        bytes.insert(bytes.begin() + 20, table.begin(), table.end());  // after the JFIF segment
         if (codes == 400) BOOST_TEST(refused(bytes, "truncated or corrupt"));
         if (codes == 256) BOOST_TEST(decode_image("sound", bytes).height == 37);
     }

@@ -1,4 +1,5 @@
-// jitter -- torchvision's adjustments on Pillow images to the last bit; factors and orders are drawn.
+// jitter -- torchvision's adjustments on Pillow images to the last bit; factors and orders are
+// drawn.
 #include "data/jitter.h"
 
 #include <boost/test/unit_test.hpp>

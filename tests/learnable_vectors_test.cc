@@ -1,4 +1,4 @@
-// LSQ with learned scales and zero points beside PyTorch's _fake_quantize_learnable_* operators:
+// LSQ with learned scales and zero points next to PyTorch's _fake_quantize_learnable_* operators:
 // values, and the gradients of the input, the scale and the zero point.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>

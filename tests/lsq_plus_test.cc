@@ -1,4 +1,5 @@
-// LSQ+: the formulas in NumPy (tests/golden/make_lsq_plus.py), first values, the offset's two forms.
+// LSQ+: the formulas in NumPy (tests/golden/make_lsq_plus.py), first values, the offset's two
+// forms.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
@@ -116,7 +117,7 @@ BOOST_AUTO_TEST_CASE(first_scale_of_the_golden_weights) {
     BOOST_TEST(near({q.values_of("scale")[0]}, {.12}, 1e-7));
 }
 
-// Activations without a free offset: symmetric, and behind ReLU with the zero point at qmin.
+// Activations without a free offset: symmetric, and after ReLU with the zero point at qmin.
 BOOST_AUTO_TEST_CASE(first_scale_of_activations_without_an_offset) {
     for (const auto& [format, scale, z] : {std::tuple{format_of(4), 3 / 7.5, 0},
                                            {format_of(4, false), 3 / 15., 0},

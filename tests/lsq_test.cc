@@ -182,8 +182,8 @@ BOOST_AUTO_TEST_CASE(a_zero_point_is_projected_onto_the_codes) {
     }
 }
 
-// With its scale from the range (docs/decisions/004); the released code leaves it at zero, and takes
-// z from the minimum only where nothing is negative.
+// With its scale from the range (docs/decisions/004); the released code leaves it at zero, and
+// takes z from the minimum only where nothing is negative.
 BOOST_AUTO_TEST_CASE(first_zero_point_in_both_readings) {
     const Tensor both = Tensor::from(std::vector<float>{.9f, -.2f, .1f, -.5f, .3f, .4f}, {6});
     const Tensor positive = Tensor::from(std::vector<float>{.9f, .2f, .1f, .5f, .3f, .4f}, {6});

@@ -1,4 +1,4 @@
-// models -- every network quantized, and its integers beside the simulation.
+// models -- every network quantized, and its integers next to the simulation.
 #include <boost/test/unit_test.hpp>
 
 #include "integer/compare.h"

@@ -1,5 +1,5 @@
-// ./deploy --onnx as a process, and scripts/compare_onnx.py on small runs: the files in onnxruntime,
-// where it is installed. The script says on stderr when it is not.
+// ./deploy --onnx as a process, and scripts/compare_onnx.py on small runs: the files in
+// onnxruntime, where it is installed. The script says on stderr when it is not.
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 
@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A run of two float and two quantized steps on images of 8 x 8, with the data beside it.
+// A run of two float and two quantized steps on images of 8 x 8, with the data next to it.
 class SmallRun {
   public:
     explicit SmallRun(const Arguments& flags) {

@@ -1,5 +1,5 @@
-// The libraries that the rules are named after, where they are installed: scripts/compare_oracles.py
-// runs them beside ./explain.
+// The libraries that the rules are named after, where they are installed:
+// scripts/compare_oracles.py runs them next to ./explain.
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <iostream>

@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(two_clips_where_the_zero_point_is_free) {
     BOOST_TEST(now.learned(1) == 2.0f);
 }
 
-// Behind ReLU: the zero point is qmin, in both signs of codes (MQBench 1.2).
+// After ReLU: the zero point is qmin, in both signs of codes (MQBench 1.2).
 BOOST_AUTO_TEST_CASE(one_clip_where_nothing_negative_comes) {
     for (const bool is_signed : {false, true}) {
         Quantizer q = with(format_of(4, is_signed, false), {6.0f});

@@ -148,7 +148,7 @@ BOOST_AUTO_TEST_CASE(inverted_residuals_on_either_side_of_the_add) {
     }
 }
 
-// Behind ReLU6, not before it: the convolution's output reaches the quantizer clamped.
+// After ReLU6, not before it: the convolution's output reaches the quantizer clamped.
 BOOST_AUTO_TEST_CASE(quantizers_stand_behind_relu6) {
     const QuantizedModel model = quantize(mobile_network(true), recipe_for("fbgemm"));
     const Graph& g = model.inference;
@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(what_a_concat_joins_shares_one_grid) {
     }
 }
 
-// In graph 1 the branches are joined as floats, each layer behind with a quantizer of its own.
+// In graph 1 the branches are joined as floats, each layer after with a quantizer of its own.
 BOOST_AUTO_TEST_CASE(graph_1_joins_floats) {
     BOOST_TEST((before(concat_network(), "acl") == Names{"stem", "a", "b", "c", "d", "fc"}));
 }

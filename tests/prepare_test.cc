@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(formats_are_those_of_the_rows) {
     BOOST_TEST(w.format.qmin() == -7);
     BOOST_TEST(w.format.qmax() == 7);
     BOOST_TEST(w.parameter("scale").value.numel() == 64);
-    // Behind ReLU the zero point is qmin and does not learn; elsewhere it does.
+    // After ReLU the zero point is qmin and does not learn; elsewhere it does.
     BOOST_TEST(!quantizer(ort, "layer1.0.relu1.quantizer").free_zero_point);
     BOOST_TEST(quantizer(ort, "layer1.0.bn2.quantizer").free_zero_point);
     BOOST_TEST(quantizer(ort, "layer2.0.downsample.1.quantizer").free_zero_point);
@@ -115,8 +115,8 @@ BOOST_AUTO_TEST_CASE(one_quantizer_serves_all_consumers_of_a_block_input) {
     for (int reader : readers) BOOST_TEST(g.node(reader).op == "conv2d");
 }
 
-// Folded equals unfolded in evaluation where the quantizers round next to nothing. The float network
-// is trained after it was quantized, as ./train does it.
+// Folded equals unfolded in evaluation where the quantizers round next to nothing. The float
+// network is trained after it was quantized, as ./train does it.
 BOOST_AUTO_TEST_CASE(folding_keeps_the_function) {
     for (Recipe recipe : foldings()) {
         for (const Graph& network : {small_network(), with_conv_biases(small_network())}) {

@@ -1,6 +1,6 @@
-// The promises of every algorithm in every format: it is refused with its reason, or the output lies
-// on its grid, the forward pass equals the dequantized codes bit for bit, and the gradient is that of
-// its surrogate (tests/surrogates.h) with the residual of rounding frozen.
+// The promises of every algorithm in every format: it is refused with its reason, or the output
+// lies on its grid, the forward pass equals the dequantized codes bit for bit, and the gradient is
+// that of its surrogate (tests/surrogates.h) with the residual of rounding frozen.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <map>
@@ -115,7 +115,7 @@ int64_t channels_of(const QuantizerKind& k) {
     return channel_count(k.format, shape);
 }
 
-// Whether it is refused, and as it should be: in one line that says who, what and why.
+// True if it is refused, and as it should be: in one line that says who, what and why.
 bool refused(const QuantizerKind& k) {
     const std::vector<std::string> expected = reasons(k);
     std::string text;

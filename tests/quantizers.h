@@ -1,4 +1,5 @@
-// quantizers -- a quantizer by itself: its parameters set by hand, and all that one use of it gives.
+// quantizers -- a quantizer by itself: its parameters set by hand, and all that one use of it
+// gives.
 #pragma once
 
 #include <string>

@@ -21,7 +21,8 @@ struct Case {
     }
 };
 
-// Scales: equal, 2:1, sums that tie, far apart, odd; zero points at the ends, odd, even, the middle.
+// Scales: equal, 2:1, sums that tie, far apart, odd; zero points at the ends, odd, even, the
+// middle.
 const std::vector<Case>& cases() {
     static const std::vector<Case> all{{{0.05f, 0}, {0.05f, 0}, {0.1f, 0}, 0, 255},
                                        {{0.05f, 3}, {0.05f, 7}, {0.1f, 11}, 0, 255},

@@ -1,5 +1,5 @@
-// Every rule's error, against the value by long doubles: beyond it from every tie, the rule gives the
-// nearest code; and it is no wider than needed by much.
+// Every rule's error, against the value by long doubles: beyond it from every tie, the rule gives
+// the nearest code; and it is no wider than needed by much.
 #include "quant/rule_error.h"
 
 #include <boost/test/unit_test.hpp>
@@ -106,8 +106,9 @@ Outcome check_add(AddRule rule) {
     return outcome;
 }
 
-// Pairs whose sum lies within an error of a tie, or a little beyond: the output's scale is chosen so.
-// Every other pair lies near its zero points, where the value is small and what makes it is not.
+// Pairs whose sum lies within an error of a tie, or a little beyond: the output's scale is chosen
+// so. Every other pair lies near its zero points, where the value is small and what makes it is
+// not.
 Outcome check_add_near_ties(AddRule rule) {
     Draws draw(13);
     Outcome outcome;
@@ -149,7 +150,7 @@ void check_average_of(PoolRule rule, int32_t sum, int32_t count, const AverageCo
     outcome.widest = std::max(outcome.widest, error);
 }
 
-// All sums of few codes; of many, whose averages come closer to ties, those beside one.
+// All sums of few codes; of many, whose averages come closer to ties, those next to one.
 Outcome check_average(PoolRule rule) {
     Draws draw(11);
     Outcome outcome;

@@ -1,4 +1,4 @@
-// run_folder -- what a run leaves behind, and what a resumed one does with it.
+// run_folder -- what a run leaves, and what a resumed one does with it.
 #include "run/train/run_folder.h"
 
 #include <signal.h>

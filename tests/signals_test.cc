@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(every_error_is_one_line_and_a_code) {
     const Outcome stopped =
         outcome_of([](int, char**) -> int { fail_interrupted("./train --resume runs/x"); });
     BOOST_TEST(stopped.code == 130);
-    BOOST_TEST(stopped.text == "interrupted; go on with: ./train --resume runs/x\n");
+    BOOST_TEST(stopped.text == "interrupted; resume with: ./train --resume runs/x\n");
     const Outcome memory = outcome_of([](int, char**) -> int { throw std::bad_alloc(); });
     BOOST_TEST(memory.code == 1);
     BOOST_TEST(memory.text.rfind("error: out of memory", 0) == 0);

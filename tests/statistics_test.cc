@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(samples_are_averaged_over_axis_0) {
 BOOST_AUTO_TEST_CASE(the_deviation_is_unbiased_and_not_lost_beside_the_mean) {
     BOOST_CHECK_CLOSE(seen_values({{1, 3}}).deviation(), std::sqrt(2.0), 1e-10);
     BOOST_TEST(seen_values({{5}}).deviation() == 0.0);
-    // Deviation 2^-10 beside a mean of 8192: the difference of mean squares would keep 3 digits.
+    // Deviation 2^-10 next to a mean of 8192: the difference of mean squares would keep 3 digits.
     std::vector<float> v;
     for (int i = 0; i < 20000; ++i) v.push_back(8192.0f + (i % 2 ? 0x1p-10f : -0x1p-10f));
     BOOST_CHECK_CLOSE(seen_values({v, v}).deviation(), 0x1p-10 * std::sqrt(40000.0 / 39999.0),

@@ -1,4 +1,5 @@
-// train_process -- ./train, or another program, as a process of its own, and data small enough for it.
+// train_process -- ./train, or another program, as a process of its own, and data small enough for
+// it.
 #pragma once
 
 #include <fcntl.h>
@@ -23,7 +24,7 @@ struct ProcessOutcome {
     std::string out, err;
 };
 
-// A program beside this test program, built from the same objects.
+// A program next to this test program, built from the same objects.
 inline std::string program_path(const std::string& name) {
     const auto path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
     check(std::filesystem::exists(path), "test: ", path.string(), " is missing; `make` builds it");
@@ -101,8 +102,8 @@ inline ProcessOutcome run_explain(const std::vector<std::string>& arguments) {
 
 using Arguments = std::vector<std::string>;
 
-// What a program that refuses leaves: `code`, nothing on stdout, and exactly one line on stderr that
-// contains every part.
+// What a program that refuses leaves: `code`, nothing on stdout, and exactly one line on stderr
+// that contains every part.
 inline void check_one_line_error(std::string command, const Arguments& arguments,
                                  const ProcessOutcome& end, int code,
                                  const std::vector<std::string>& parts) {

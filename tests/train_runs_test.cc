@@ -66,9 +66,9 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-// The words behind "./train" in the line that an interrupted run leaves.
+// The words after "./train" in the line that an interrupted run leaves.
 Arguments resume_arguments(const std::string& err) {
-    std::istringstream words(only_line(err, "interrupted; go on with: "));
+    std::istringstream words(only_line(err, "interrupted; resume with: "));
     Arguments all;
     for (std::string word; words >> word;) all.push_back(word);
     const auto program = std::find(all.begin(), all.end(), "./train");
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(two_threads_give_the_same_weights) {
         recipe(run.data, {"--output", runs.path("run"), "--threads", "2", "--json", "--quiet"}));
     BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
     BOOST_TEST(sha_of(runs.path("run")) == *run.result.weights_sha256);
-    BOOST_TEST(end.out == read_bytes(runs.path("run/result.json")));  // --json, nothing beside it
+    BOOST_TEST(end.out == read_bytes(runs.path("run/result.json")));  // --json, nothing next to it
 }
 
 // Ctrl-C, a full disk, other data, a damaged checkpoint and a SIGKILL befall one run. In the end
@@ -206,8 +206,8 @@ BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
     BOOST_TEST(run_train({"--resume", folder}).code == 2);  // it is finished
 }
 
-// The float parameters that merging drops are part of the checkpoint: a run that is stopped while it
-// trains them goes on with the same bits.
+// The float parameters that merging drops are part of the checkpoint: a run that is stopped while
+// it trains them goes on with the same bits.
 BOOST_AUTO_TEST_CASE(a_merged_run_survives_a_stop_of_its_float_phase) {
     const Reference& run = reference();
     const TemporaryFolder runs;
@@ -318,7 +318,8 @@ BOOST_AUTO_TEST_CASE(without_an_algorithm_only_the_float_network_is_trained) {
                tensors_sha256(load_safetensors(run.folder() + "/float.safetensors").tensors));
 }
 
-// Weights that have hardly moved give sums whose operands are far apart; Hexagon NN cannot add them.
+// Weights that have hardly moved give sums whose operands are far apart; Hexagon NN cannot add
+// them.
 BOOST_AUTO_TEST_CASE(what_lowering_refuses_is_refused_before_training) {
     const TemporaryFolder runs;
     const std::string folder = runs.path("run");

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_killed_and_resumed_gives_the_same_bits) {
     }
 }
 
-// Frozen from the second of three epochs on, for every folding: killed before and behind that.
+// Frozen from the second of three epochs on, for every folding: killed before and after that.
 BOOST_AUTO_TEST_CASE(statistics_freeze_after_their_epochs_also_in_a_resumed_run) {
     PhaseSettings settings = Process::settings();
     settings.freeze_epoch = 1;

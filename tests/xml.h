@@ -15,7 +15,7 @@ inline int count(const std::string& text, const std::string& part) {
     return found;
 }
 
-// Whether every element that begins ends, in order, around one root; "" or what is wrong.
+// True if every element that begins ends, in order, around one root; "" or what is wrong.
 inline std::string xml_fault(const std::string& xml) {
     std::vector<std::string> open;
     int roots = 0;

@@ -4,8 +4,8 @@
 // neural networks", ICLR 2020 (arXiv 1909.13144); MQBench 2.7.
 //
 // parameters  alpha, per tensor or per channel
-// forward     weights: x = (w - mean w) / (std w + 1e-5), unbiased, per channel where alpha is; then
-//             apot.h with the levels of b - 1 bits (signed) or b bits (unsigned)
+// forward     weights: x = (w - mean w) / (std w + 1e-5), unbiased, per channel where alpha is;
+//             then apot.h with the levels of b - 1 bits (signed) or b bits (unsigned)
 // initial     alpha = 3 for weights, 6 for activations
 // backward    apot.h; through mean and standard deviation of the weights; no gradient scale
 // --reading code is the same: MQBench's paper does not state APoT
@@ -77,7 +77,7 @@ std::vector<Moments> moments_of(const Tensor& w, int axis) {
     return {statistics.channels().begin(), statistics.channels().end()};
 }
 
-// What is put on the levels.
+// The values that are rounded to the levels.
 Tensor normalised(const Quantizer& q, const Tensor& x) {
     if (q.role == Role::activation) return x;
     const ChannelLayout layout = channel_layout(x.shape(), q.format.channel_axis);

@@ -2,8 +2,8 @@
 // source     Li et al., ICLR 2020 (arXiv 1909.13144); MQBench 2.7
 //
 // Levels are whole numbers of the unit alpha / top, symmetric about zero where they are signed:
-//   d = x / alpha, clipped to [-1, 1] (unsigned: [0, 1]);  code = nearest level to |d| top, the lower
-//   one at ties, with d's sign;  x_hat = alpha / top code
+//   d = x / alpha, clipped to [-1, 1] (unsigned: [0, 1]);  code = nearest level to |d| top, the
+//   lower one at ties, with d's sign;  x_hat = alpha / top code
 //   dx = dy [|d| <= 1],  dalpha = sum dy { p - d inside; p = +-1 (unsigned below: 0) outside },
 //   p = code / top
 //
@@ -23,7 +23,8 @@ struct ApotLevels {
     int32_t top = 0;
     int16_t level[64] = {};
 };
-// Of `bits` bits, 2 to 6: the sums of a power of two (or nothing) from each of the paper's sets.
+// The levels of `bits` bits, 2 to 6: the sums of a power of two (or nothing) from each of the
+// paper's sets.
 ApotLevels apot_levels(int bits);
 
 // The level nearest to position t >= 0, in units of 1 / top. Midpoints are halves: exact.

@@ -4,9 +4,9 @@
 // gradients", 2016 (arXiv 1606.06160); MQBench 2.4.
 //
 // parameters  low, high (kept, not learned): of weights, the range of what is quantized
-// forward     weights: w_bar = tanh(w) / M, M = max|tanh w| + 1e-5 over the whole tensor, quantized on
-//             the grid of its own range (MQBench 1.3), taken as constant. The values stay within
-//             [-1, 1] and are not scaled back: a batch norm behind them is relied on
+// forward     weights: w_bar = tanh(w) / M, M = max|tanh w| + 1e-5 over the whole tensor, quantized
+//             on the grid of its own range (MQBench 1.3), taken as constant. The values stay within
+//             [-1, 1] and are not scaled back: a batch norm after them is relied on
 //             activations: on the grid of [-1, 1], or [0, 1] where nothing negative comes
 // backward    activations dx = dy [in]. Weights, with G = dy [in], t = tanh w, k = argmax |t| (ties
 //             share alike): dt_i = G_i / M - [i = k] sign(t_k) (sum_j G_j t_j) / M^2,
@@ -96,7 +96,7 @@ Squashed squash(const Tensor& w) {
     return result;
 }
 
-// What the grid is put on.
+// The values to be quantized, tanh(w) / M.
 Tensor scaled(const Squashed& s) {
     Tensor w_bar = Tensor::empty(s.t.shape());
     const float* t = s.t.data<float>();
@@ -117,7 +117,7 @@ Tensor dorefa_values(const Quantizer& q, const Grid& grid, const Tensor& x) {
     return fake_quantize_to_grid(q.role == Role::weight ? squashed_weights(x) : x, grid, q.format);
 }
 
-// From G, the gradient of w_bar behind the mask, to that of w.
+// From G, the gradient of w_bar after the mask, to that of w.
 Tensor through_tanh(const Squashed& s, const Tensor& g) {
     const float* t = s.t.data<float>();
     const int64_t n = g.numel();

@@ -4,12 +4,12 @@
 // networks", ICCV 2019 (arXiv 1908.05033); MQBench's form with alpha = 0.4, nothing learned.
 //
 // parameters  low, high (kept, not learned)
-// forward     s and z of (low, high) by MQBench 1.3. With v = clip(x/s + z, qmin, qmax), f = floor(v)
-//             the soft staircase is phi = f + 1/2 + sigma/2 tanh(K (v - f - 1/2)), sigma = 1/(1-alpha),
-//             K = ln(2/alpha - 1). phi - f and v - f lie on the same side of 1/2, so that rne(phi) is
-//             the code of the plain quantizer, and x_hat = s (q - z)
-// ranges      weights mean -+ 2.6 sigma at each forward (ClipStd); activations the mean over samples
-//             of minimum and maximum, 0.9 old + 0.1 new in training (BatchMeanMax)
+// forward     s and z of (low, high) by MQBench 1.3. With v = clip(x/s + z, qmin, qmax) and
+//             f = floor(v), the soft staircase is phi = f + 1/2 + sigma/2 tanh(K (v - f - 1/2)),
+//             sigma = 1/(1-alpha), K = ln(2/alpha - 1). phi - f and v - f lie on the same side of
+//             1/2, so that rne(phi) is the code of the plain quantizer, and x_hat = s (q - z)
+// ranges      weights mean -+ 2.6 sigma at each forward (ClipStd); activations the mean over
+//             samples of minimum and maximum, 0.9 old + 0.1 new in training (BatchMeanMax)
 // backward    --dsq-form soft: dx = dy [qmin <= x/s + z <= qmax] sigma K / 2 (1 - tanh^2(...)), the
 //             mask not rounded. --dsq-form ste: plain straight-through, as MQBench's released code
 #include "quant/algorithms/dsq.h"

@@ -4,8 +4,9 @@
 //
 // parameters  scale s; zero_point z, real, where it is free
 // forward     q = clamp(rne(x/s) + rne(z), qmin, qmax), x_hat = s (q - rne(z))
-// initial     s = 2 mean|x| / sqrt(qmax), per channel: the channel's mean. A free zero point starts,
-//             with its scale, from the range of x (docs/decisions/004); --reading code: z = 0
+// initial     s = 2 mean|x| / sqrt(qmax), per channel: the channel's mean. A free zero point
+//             starts, with its scale, from the range of x (docs/decisions/004); --reading code:
+//             z = 0
 // backward    lsq.h, times g = 1 / sqrt(numel / channels * qmax), numel with the batch
 #include "quant/algorithms/lsq.h"
 

@@ -7,8 +7,8 @@
 // forward     q = rne(clip((x - beta)/s, qmin, qmax)), x_hat = s q + beta. Targets have an integer
 //             zero point: --simulate exact uses z = clip(rne(-beta/s), qmin, qmax) and the grid
 //             s (q - z), --simulate qdq the real offset (docs/decisions/006)
-// initial     weights: s = max(|mean - 3 sigma|, |mean + 3 sigma|) / 2^(b-1); activations: the range
-//             of x, s = (max - min) / (qmax - qmin), beta = min - s qmin
+// initial     weights: s = max(|mean - 3 sigma|, |mean + 3 sigma|) / 2^(b-1); activations: the
+//             range of x, s = (max - min) / (qmax - qmin), beta = min - s qmin
 // backward    lsq_plus.h, both sums times g = 1 / sqrt(numel / channels * qmax)
 #include "quant/algorithms/lsq_plus.h"
 

@@ -4,8 +4,8 @@
 // loss", CVPR 2019 (arXiv 1808.05779); MQBench 2.6, with gamma = 1.
 //
 // parameters  center C, width D (half of the interval), one each for the tensor
-// forward     qil.h: the interval [C - D, C + D] of |x| is stretched to [0, 1], below it x is pruned.
-//             The values are codes in [-n, n] times 1/n; they are not scaled back
+// forward     qil.h: the interval [C - D, C + D] of |x| is stretched to [0, 1], below it x is
+//             pruned. The values are codes in [-n, n] times 1/n; they are not scaled back
 // before use  C = min(|C|, max|x| / 2), D = min(|D|, max|x| / 2): weights at each forward,
 //             activations in training only, so that an evaluation does not depend on its batches
 // initial     C = D = max|x| / 2

@@ -22,7 +22,7 @@ void multiply(Tensor& gradient, float factor);
 // Every element to max(|v|, floor).
 void make_positive(Tensor& values, float floor);
 
-// What every quantizer whose zero point is fixed has: 0, or qmin where the format is asymmetric.
+// The zero point of a quantizer that fixes it: 0, or qmin where the format is asymmetric.
 Tensor fixed_zero_point(const Quantizer& q, int64_t channels);
 
 // By the calibration that q asks for, else by `own`: one scale and zero point per channel.

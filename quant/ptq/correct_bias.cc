@@ -28,7 +28,7 @@ std::vector<double> channel_means(const Graph& graph, int id, const Tensor& imag
     return sums;
 }
 
-// The node behind which a layer's output is measured, and the name of its bias ("": none).
+// The node after which a layer's output is measured, and the name of its bias ("": none).
 struct BiasPlace {
     int node;
     std::string bias;
@@ -42,7 +42,7 @@ BiasPlace bias_place(const Graph& network, int layer) {
     return {layer, has_bias ? network.node(node.inputs[2]).name : ""};
 }
 
-// What rounding to the accumulator's grid adds to the bias that node `id` reads; empty: nothing. It
+// The error of rounding the bias that node `id` reads to the accumulator's grid; empty: none. It
 // is no fault of the weights, and would come back after every correction.
 std::vector<double> bias_rounding(const Graph& inference, int id) {
     const Node& layer = inference.node(id);

@@ -1,6 +1,6 @@
 // correct_bias -- rounding shifts the mean of a layer's output; the shift is put right in the bias.
 //
-//   bias[c] += E[y_float[c]] - E[y_quantized[c]], y behind the batch norm, before the ReLU
+//   bias[c] += E[y_float[c]] - E[y_quantized[c]], y after the batch norm, before the ReLU
 //
 // On integers the mean then differs by half a step of the accumulator's grid at most, to which the
 // bias is rounded. Layer by layer in network order, so that a layer sees its inputs already

@@ -23,7 +23,7 @@ Tensor& parameter_of(const Graph& network, int layer, int input) {
     return network.node(network.node(layer).inputs.at(input)).parameter->value;
 }
 
-// gamma / sigma of the batch norm behind a layer, or ones.
+// gamma / sigma of the batch norm after a layer, or ones.
 std::vector<float> fold_factors(const Graph& network, int layer, int64_t channels) {
     std::vector<float> factors(channels, 1.0f);
     const int norm = following_batch_norm(network, layer);

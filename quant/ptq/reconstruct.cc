@@ -29,7 +29,7 @@ bool has_scale(const Quantizer& q) {
 std::string no_fixed_grid(const Quantizer& q) {
     const Algorithm& row = *q.algorithm;
     if (row.codes && (!has_scale(q) || q.free_zero_point)) return "they are transformed first";
-    // What follows the weights keeps a range instead of a scale.
+    // An algorithm that follows the weights keeps a range instead of a scale.
     if (row.follow && !has_scale(q)) return "their scale follows them";
     return "";
 }

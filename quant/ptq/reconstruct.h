@@ -9,8 +9,8 @@
 // qdrop     brecq, with every activation, the unit's input too, rounded with probability 1/2 only.
 //           Wei et al., ICLR 2022 (arXiv 2203.05740)
 //
-// Scales of weights stay; those of activations are learned, without LSQ's gradient scale. The result
-// goes into the float weights: rounding them to the nearest code gives the learned codes.
+// Scales of weights stay; those of activations are learned, without LSQ's gradient scale. The
+// result goes into the float weights: rounding them to the nearest code gives the learned codes.
 // source     MQBench 2.8; the rate of v is docs/decisions/007
 // exactness  the same bits for any number of threads
 // tests      tests/reconstruct_test.cc
@@ -54,8 +54,8 @@ struct ReconstructedUnit {
     int64_t changed = 0;  // codes that are not the nearest; none where learning did not help
 };
 
-// Called after every step and every unit. What they throw ends the reconstruction; the model is then
-// half done.
+// Called after every step and every unit. What they throw ends the reconstruction; the model is
+// then half done.
 struct WatchReconstruction {
     std::function<void(const ReconstructionStep&)> step;
     std::function<void(const ReconstructedUnit&)> unit;

@@ -17,8 +17,8 @@ using CopyNode = std::function<int(Graph& out, const Node& node, const std::vect
 // The node as it is: parameters and payloads stay shared.
 int copy_node(Graph& out, const Node& node, const std::vector<int>& inputs);
 
-// What node `to` needs, back to node `from`, which becomes the input with samples of this shape.
-// Every path from the input to `to` must lead through `from`.
+// The nodes that `to` needs, back to node `from`, which becomes the input with samples of this
+// shape. Every path from the input to `to` must lead through `from`.
 Graph subgraph(const Graph& graph, int from, int to, const Shape& sample_shape,
                const CopyNode& copy = copy_node);
 

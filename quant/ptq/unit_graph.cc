@@ -61,7 +61,7 @@ class UnitBuilder {
         rounding.folded = out.node(w).name;
         const Node& source = out.node(w);
         const bool folded = source.op == "multiply_axis";
-        check(folded || source.kind == NodeKind::parameter, node.name, ": a weight behind ",
+        check(folded || source.kind == NodeKind::parameter, node.name, ": a weight after ",
               source.op, " cannot be reconstructed");
         if (folded) rounding.factor = out.node(source.inputs[1]).name;
         rounding.weight = folded ? out.node(source.inputs[0]).parameter : source.parameter;

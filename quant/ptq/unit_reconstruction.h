@@ -16,7 +16,7 @@ namespace gradus {
 // The rate of v: MQBench's 1e-3 at its 20000 steps. With fewer, v goes further in a step, so that
 // the whole way it can go is the same (docs/decisions/007).
 double rounding_rate(int64_t steps);
-// Whether the penalty for weights between two codes counts at this step, and its beta there.
+// True if the penalty for weights between two codes counts at this step, and its beta there.
 bool penalised(int64_t step, int64_t steps);
 float beta_at(int64_t step, int64_t steps);
 

@@ -1,6 +1,6 @@
 // units -- the parts of a network that reconstruction takes one after the other.
 //
-// layer   a convolution or linear layer with the batch norm and ReLU behind it (AdaRound)
+// layer   a convolution or linear layer with the batch norm and ReLU after it (AdaRound)
 // block   the nodes between two nodes through which every path leads; a residual block stands
 //         alone, and where there is none at most three weighted layers are stacked (BRECQ, QDrop)
 //

@@ -34,7 +34,7 @@ Batch synthetic_batch(const BenchOptions& o) {
     return batch;
 }
 
-// A few images: the memory that is measured shall be the step's.
+// Few images, so that calibration does not set the peak memory.
 Tensor calibration_images(const Batch& batch) {
     const Shape& all = batch.images.shape();
     const Shape few{std::min<int64_t>(all[0], 8), all[1], all[2], all[3]};

@@ -19,7 +19,7 @@ namespace gradus {
 
 namespace {
 
-// What takes turns. The first is the measure of the others.
+// The competitors, timed in turn; the first is the baseline.
 struct Peer {
     std::string name;
     std::function<void()> run;

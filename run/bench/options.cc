@@ -13,7 +13,7 @@ namespace gradus {
 namespace {
 
 const char* const kBenchUsage =
-    "Measures a training step, fake quantization beside memcpy, or the loading of photographs.\n"
+    "Measures a training step, fake quantization next to memcpy, or the loading of photographs.\n"
     "usage: ./bench --step [flags]\n"
     "       ./bench --fake-quantize [flags]\n"
     "       ./bench --loader DIR [flags]      DIR: train/<class>/*.jpg, val/<class>/*.jpg\n";
@@ -26,7 +26,7 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
         return table.add(names, target, help).used_for(FlagUse::call).on_first_page();
     };
     add("--step", &o.step, "time whole training steps");
-    add("--fake-quantize", &o.fake_quantize, "time the quantizers' kernels beside memcpy");
+    add("--fake-quantize", &o.fake_quantize, "time the quantizers' kernels next to memcpy");
     add("--loader", &o.loader,
         "time decoding, cropping and normalising the photographs in a folder")
         .shown_as("DIR");

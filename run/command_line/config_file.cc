@@ -19,7 +19,7 @@ std::string trimmed(const std::string& text) {
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-// Of a file that may be no text at all.
+// Shortens a line of a file that may be no text at all.
 std::string clipped(const std::string& line) {
     constexpr size_t enough = 60;
     return line.size() <= enough ? line : line.substr(0, enough) + "...";
@@ -37,7 +37,7 @@ size_t quoted_end(const std::string& text) {
     return std::string::npos;
 }
 
-// False when `text` is no single value with an optional comment behind it.
+// False when `text` is no single value with an optional comment after it.
 bool read_value(const std::string& text, std::string* value) {
     if (text.empty() || text[0] == '[' || text[0] == '{') return false;
     if (text[0] != '"' && text[0] != '\'') {

@@ -47,7 +47,8 @@ struct Flag {
     bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
 };
 
-// Reads `text` into the flag's variable; a list grows by it. Throws Error(usage): name, rule, what came.
+// Reads `text` into the flag's variable; a list grows by it. Throws Error(usage): name, rule, what
+// came.
 void set_flag(const Flag& flag, const std::string& text);
 
 // The value as --name=VALUE takes it; numbers round-trip.

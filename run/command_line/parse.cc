@@ -75,7 +75,7 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
     for (const std::string& argument : app.remaining()) {
         if (argument == "--") continue;
         if (!place || argument.empty() || argument[0] == '-') fail_unknown(flags, argument);
-        check_kind(place->empty(), ErrorKind::usage, "unexpected argument '", argument, "' behind ",
+        check_kind(place->empty(), ErrorKind::usage, "unexpected argument '", argument, "' after ",
                    *place, " (see --help)");
         *place = argument;
     }

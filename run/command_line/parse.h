@@ -14,8 +14,8 @@ namespace gradus {
 std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int argc,
                                          const char* const* argv, std::string* place = nullptr);
 
-// Sets the flags that a file of `key = value` lines gives: recipe and machine, not questions. Throws
-// Error(usage) with the line's number.
+// Sets the flags that a file of `key = value` lines gives: recipe and machine, not questions.
+// Throws Error(usage) with the line's number.
 void set_from_file(const std::vector<Flag>& flags, const std::string& path);
 
 }  // namespace gradus

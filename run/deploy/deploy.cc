@@ -28,7 +28,7 @@ namespace {
 
 constexpr int64_t kGoldenImages = 4;
 
-// What is written appears whole or not at all, so that nothing need be saved.
+// Files appear whole or not at all, so that an interruption leaves nothing to clean up.
 void stop_if_interrupted(const char* when) {
     check_kind(!interrupted(), ErrorKind::interrupted, "interrupted ", when,
                "; nothing is left half written");
@@ -78,7 +78,7 @@ Deployment::Deployment(const DeployOptions& options)
     if (!options.logits.empty()) logits_.emplace(options.logits);
 }
 
-// What is deployed here is what ./train has left: its program is that of the run's own hardware.
+// Checks that the network lowers to the program that ./train left, on the run's own hardware.
 void Deployment::compare_with_trained() {
     const std::string file = options_.run + "/program.safetensors";
     if (!std::filesystem::exists(file)) {

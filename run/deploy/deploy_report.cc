@@ -149,7 +149,7 @@ void print_measures(std::ostream& out, const Measurement& measured, bool utf8) {
     table.print(out, utf8);
     out << "bits: of the largest |accumulator| seen / that the constants allow; floats hold 24, "
            "int32 31\n"
-           "low, high: codes at the ends of the clamp; SQNR: dB beside the float network on the "
+           "low, high: codes at the ends of the clamp; SQNR: dB against the float network on the "
            "same weights\n";
 }
 

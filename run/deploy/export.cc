@@ -44,7 +44,7 @@ std::string note_on_int4(const OnnxRequest& request, const QuantizedModel& model
            "--form qoperator they do not";
 }
 
-// What is about quantizers, images or a report has nothing to say of a float file.
+// Flags about quantizers, images or reports do not apply to a float export.
 void refuse_beside_float(const DeployOptions& o) {
     const std::pair<bool, const char*> flags[] = {{!o.hardware.empty(), "--hardware"},
                                                   {o.images >= 0, "--images"},

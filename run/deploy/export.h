@@ -11,7 +11,7 @@
 
 namespace gradus {
 
-// What a file says of the run it came from.
+// The facts that a file states about the run it came from.
 std::map<std::string, std::string> run_facts(const OpenedRun& run);
 
 // Writes what the options ask for. A line for each file, and one for what its reader will compute

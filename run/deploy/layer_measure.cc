@@ -91,7 +91,7 @@ Measurement::Measurement(const QuantizedModel& model, const Program& program, co
     }
 }
 
-// The node of the float network whose values the codes stand for: that behind which the quantizer
+// The node of the float network whose values the codes stand for: that after which the quantizer
 // was put, or the input of the layer in front of which it was; else the node of the same name, or
 // the batch norm folded into it.
 std::string Measurement::float_place(const Instruction& i) const {

@@ -1,5 +1,5 @@
 // layer_measure -- what every instruction of a Program did on the images: accumulators, saturation,
-// difference from the simulation, and noise beside the float network.
+// difference from the simulation, and noise against the float network.
 #pragma once
 
 #include <map>
@@ -29,7 +29,7 @@ struct LayerMeasure {
     double signal = 0, noise = 0;     // sums of squares: the float network's, the difference
     std::string float_node;           // where the float network was looked at; "" if nowhere
 
-    // Of the largest |accumulator|: |acc| < 2^bits.
+    // Bits of the largest |accumulator|: |acc| < 2^bits.
     int accumulator_bits() const;
     // 10 log10(signal / noise) in dB; nothing where nothing was compared, infinite without noise.
     std::optional<double> sqnr() const;
@@ -44,7 +44,7 @@ class Measurement {
     BatchOutcome add(const Tensor& images, IntegerKernel kernel);
 
     const std::vector<LayerMeasure>& layers() const { return layers_; }  // in program order
-    // Of the float network, on the images added last.
+    // The values of the float network on the images added last.
     const Tensor& float_logits() const { return float_logits_; }
     const Comparison& comparison() const { return comparison_; }
     // Codes that differ from the simulation; nothing where no quantizer stands.

@@ -17,7 +17,7 @@ Tensor as_int32(const Tensor& labels) {
     return small;
 }
 
-// Batches one behind the other.
+// Batches one after the other.
 template <class T>
 Tensor joined(const std::vector<Tensor>& batches) {
     int64_t images = 0;

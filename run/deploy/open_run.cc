@@ -43,7 +43,7 @@ void check_finished(const std::string& folder) {
                "./train --resume ", folder);
 }
 
-// What ./train computed is decided by these.
+// These options decide what ./train computed.
 bool decides(const Flag& flag) {
     return flag.use == FlagUse::recipe && flag.name() != "data-path";
 }

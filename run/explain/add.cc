@@ -158,8 +158,8 @@ struct Addition {
     Tensor a, b;
 };
 
-// What the library refuses; and ratios beyond which every sum but 0 saturates, or which the constants
-// of a rule cannot hold.
+// Refuses what the library refuses, and ratios beyond which every sum but 0 saturates, or which the
+// constants of a rule cannot hold.
 std::string refusal_of(AddRule rule, const Grids& g) {
     const std::string refusal = add_refusal(rule, g.a, g.b, g.y);
     if (!refusal.empty()) return refusal;

@@ -77,7 +77,7 @@ bool readings_differ(const QuantizerQuestion& question, const Quantizer& q) {
            (name == "qil" && activation && !q.format.is_signed) || (name == "minmax" && activation);
 }
 
-// What only some algorithms ask for, refused of the others.
+// Options of single algorithms; refused for all others.
 void refuse_idle_flags(const QuantizerQuestion& question, const Quantizer& q) {
     const std::string name = q.algorithm->name;
     check_kind(question.dsq_form == "auto" || name == "dsq", ErrorKind::usage, "--dsq-form ",
@@ -184,7 +184,7 @@ void apply(const Setting& setting, Parameter& parameter) {
 
 // ---- first values ----------------------------------------------------------------------------
 
-// What the algorithm does not initialise stays as its row says.
+// Parameters that the algorithm does not initialise stay as its row says.
 void initialise(QuantizerProbe& probe, const Tensor& first_values, const std::string& source) {
     constexpr float unset = std::numeric_limits<float>::quiet_NaN();
     Quantizer& q = probe.quantizer;

@@ -17,7 +17,7 @@ struct QuantizerProbe {
     std::vector<std::string> notes;    // what the flags imply, a line each
 };
 
-// What is not --set is initialised from `first_values` as in training; `source` names them. A
+// Parameters that are not --set start from `first_values` as in training; `source` names them. A
 // setting that does not fit is a usage error, a file that does not fit a data error.
 QuantizerProbe make_probe(const QuantizerQuestion& question, const Tensor& first_values,
                           const std::string& source);

@@ -107,7 +107,7 @@ std::vector<Flag> quantizer_question_flags(QuantizerQuestion& o) {
 
 namespace {
 
-// What shows and writes the steps of a rule.
+// Flags for showing and writing the steps of a rule.
 void add_step_flags(FlagTable& table, RuleQuestion& o) {
     table.section("output");
     table.call("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");

@@ -38,7 +38,7 @@ struct QuantizerQuestion {
 
 constexpr int kUnsetCode = -1 << 20;  // below every code
 
-// What the three questions about rules share: which steps are shown, where codes are written.
+// Options of all questions about rules: which steps are shown, where codes are written.
 struct RuleQuestion {
     int64_t rows = 8;
     std::string output;  // empty: write nothing

@@ -126,7 +126,7 @@ Tensor load_weight_scale(const std::string& text, int64_t channels) {
     return scale.reshape({scale.numel()});
 }
 
-// A bias as the rule takes it: codes that are added to the accumulators, or floats behind them.
+// A bias as the rule takes it: codes that are added to the accumulators, or floats after them.
 struct Bias {
     std::string words = "none";
     Tensor codes;   // I32 [channels], or undefined
@@ -158,7 +158,7 @@ Bias load_bias(const std::string& path, RequantizeRule rule, float input_scale,
         return {"int32, added to the accumulators", stored.reshape({channels}), Tensor()};
     }
     const Tensor real = load_finite(path).reshape({channels});
-    if (has_real_bias(rule)) return {"float, behind the accumulator", Tensor(), real};
+    if (has_real_bias(rule)) return {"float, after the accumulator", Tensor(), real};
     const bool hexagon = rule == RequantizeRule::r8;
     const Tensor codes = bias_codes(hexagon ? BiasRule::hexagon : BiasRule::accumulator, real,
                                     accumulator_scales(input_scale, weight_scale));
@@ -192,7 +192,7 @@ struct Requantization {
     }
 };
 
-// What the real multiplier and the constants made of it are not, as the end of a sentence; "" if the
+// Why the rule cannot represent this multiplier, as the end of a sentence; "" if the
 // rule can have them.
 std::string refusal_of(const Requantization& asked, const RequantizeConstants& k, double m,
                        const std::string& hardware) {

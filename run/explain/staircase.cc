@@ -23,7 +23,7 @@ Tensor ramp(float low, float high, int bits) {
     return x;
 }
 
-// Whether x_hat lies on another scale than x, which is brought to the size of the array first.
+// True if x_hat lies on another scale than x, which is brought to the size of the array first.
 bool normalises(const Quantizer& q) {
     const std::string name = q.algorithm->name;
     return q.role == Role::weight && (name == "dorefa" || name == "apot");

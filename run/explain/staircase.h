@@ -1,8 +1,9 @@
 // staircase -- the transfer function of a quantizer and its gradient, from the real kernel.
 //
-// A ramp of values is quantized; where the code changes between two neighbours, the change is sought
-// by halving. The derivative of each x_hat is the kernel's answer to a dy that is 1 there and 0
-// elsewhere. One element is varied while the others stay: an algorithm may read the whole array.
+// A ramp of values is quantized; where the code changes between two neighbours, the change is
+// sought by halving. The derivative of each x_hat is the kernel's answer to a dy that is 1 there
+// and 0 elsewhere. One element is varied while the others stay: an algorithm may read the whole
+// array.
 #pragma once
 
 #include <vector>

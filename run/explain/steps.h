@@ -18,8 +18,8 @@ std::string digits_text(double value);
 std::string bits_text(float value);
 // "0.25 (1073741824 in Q31, shift -1)"
 std::string q31_text(Q31 m);
-// The float that a flag's number is. Error(usage): it is not positive, or beyond 2^-118 to 2^118, where
-// the products of scales and codes leave float32.
+// The float that a flag's number is. Error(usage): it is not positive, or beyond 2^-118 to 2^118,
+// where the products of scales and codes leave float32.
 float scale_of_flag(const std::string& flag, double value);
 bool is_scale(double value);
 
@@ -35,7 +35,7 @@ QuestionCodes range_of_flags(int qmin, int qmax, const std::string& hardware);
 void check_zero_point(const std::string& flag, int32_t zero_point, const QuestionCodes& range,
                       const std::string& hardware);
 
-// What a topic shows of its elements, and their codes.
+// The steps of the elements that a topic shows, and their codes.
 class StepRecord {
   public:
     // `operands` has a name for each number that add() is given, the element's index first.

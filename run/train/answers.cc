@@ -78,7 +78,7 @@ void show(const Options& o, const Graph& graph, std::ostream& out) {
     std::cerr << "wrote " << o.dot << "; dot -Tsvg " << o.dot << " draws it\n";
 }
 
-// What --weights says of itself; empty without.
+// The line about --weights; empty without it.
 std::string read_weights(const Options& o, const Graph& network) {
     if (o.weights.empty()) return "";
     return o.weights + ": " + load_network(o.weights, network.parameters()).text();

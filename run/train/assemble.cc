@@ -63,7 +63,7 @@ void check_jitter(const Options& o, const DatasetFacts& data) {
 }  // namespace
 
 DataSplits open_data(const Options& o) {
-    // What the authors of the EfficientNet-Lite models trained them on.
+    // The settings that the EfficientNet-Lite models were trained with.
     const bool lite = o.model.starts_with("efficientnet_lite");
     DatasetOptions options;
     options.name = o.dataset;

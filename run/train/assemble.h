@@ -18,7 +18,7 @@ DataSplits open_data(const Options& options);
 LoaderOptions training_loader(const Options& options, const Dataset& data);
 LoaderOptions evaluation_loader();
 // The images that set the first scales: --calibration-images of them from a shuffled training set,
-// without augmentation, in batches [N, H, W, C]. Every call begins anew.
+// without augmentation, in batches [N, H, W, C]. Every call starts from the first batch.
 BatchSource calibration_batches(const Options& options, const DatasetPtr& train);
 int64_t calibration_image_count(const Options& options, const Dataset& train);
 

@@ -112,12 +112,12 @@ NamedWeights best_scheme(const std::map<std::string, Tensor>& file,
     return best;
 }
 
-// "bn1.num_batches_tracked" stands beside "bn1.running_mean".
+// "bn1.num_batches_tracked" stands next to "bn1.running_mean".
 std::string with_mean(const std::string& step_counter) {
     return step_counter.substr(0, step_counter.rfind('.') + 1) + "running_mean";
 }
 
-// The tensor of the file that ends with `name` behind a prefix, as wrappers of a network give it; ""
+// The tensor of the file that ends with `name` after a prefix, as wrappers of a network give it; ""
 // if none does.
 std::string prefixed(const std::map<std::string, Tensor>& file, const std::string& name) {
     std::string shortest;
@@ -268,7 +268,7 @@ bool CheckpointStore::load(RunPosition& position, const ParameterList& parameter
             trouble = error.what();
         }
     }
-    check_kind(trouble.empty(), ErrorKind::data, trouble, "; start anew without --resume");
+    check_kind(trouble.empty(), ErrorKind::data, trouble, "; start again without --resume");
     return false;
 }
 

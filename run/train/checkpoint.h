@@ -1,4 +1,4 @@
-// checkpoint -- what a run needs to go on, and the networks it leaves, in safetensors.
+// checkpoint -- the state that a run resumes from, and the networks it leaves, in safetensors.
 //
 //   last.safetensors, previous.safetensors   parameters, optimizer state, position: for --resume
 //   float.safetensors                        the float network before quantization
@@ -47,7 +47,7 @@ void import_parameters(const std::string& path, const std::map<std::string, Tens
 
 void save_network(const std::string& path, const ParameterList& parameters,
                   const std::map<std::string, std::string>& metadata);
-// What a file of --weights has turned out to be.
+// The result of reading a file of --weights.
 struct WeightsMatch {
     std::string scheme;               // whose names, as models/weight_names.h calls them
     size_t matched = 0, tensors = 0;  // step counters of batch norm count as matched

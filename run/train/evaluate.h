@@ -1,4 +1,4 @@
-// evaluate -- accuracy over a data set, and the simulation beside the integers.
+// evaluate -- accuracy over a data set, and the simulation next to the integers.
 #pragma once
 
 #include <functional>

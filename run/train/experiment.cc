@@ -36,7 +36,8 @@ namespace {
 
 constexpr int64_t kReadableImages = 100;
 
-// Each once. A merged batch norm leaves the float network parameters that only its own phase trains.
+// Each once. A merged batch norm leaves the float network parameters that only its own phase
+// trains.
 ParameterList joined(ParameterList all, const ParameterList& more) {
     for (const auto& parameter : more) {
         if (std::find(all.begin(), all.end(), parameter) == all.end()) all.push_back(parameter);
@@ -291,10 +292,10 @@ void Experiment::calibrate_quantizers() {
     report_floor();
     if (options_.reestimate_bn) {
         reestimate_batch_norm(*model_, calibration_batches(options_, data_.train));
-        progress_.line("batch norm's statistics estimated anew");
+        progress_.line("statistics of batch norm estimated again");
     }
     if (reference) improve_quantized(options_, *model_, *reference, data_.train, progress_);
-    // What lowering refuses is not worth training.
+    // A network that lowering refuses is not worth training.
     if (options_.epochs > 0 && deployable()) lower(*model_);
     if (options_.epochs > 0) position_.calibrated_top1 = simulated_accuracy().top1();
     if (position_.calibrated_top1 < 0) return;

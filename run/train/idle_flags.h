@@ -1,4 +1,4 @@
-// idle_flags -- what the command line asked for and this run will not look at.
+// idle_flags -- flags given on the command line that have no effect in this run.
 #pragma once
 
 #include <string>

@@ -23,7 +23,7 @@ namespace {
 const char* const kHeader =
     "phase,epoch,step,train_loss,train_top1,eval_loss,eval_top1,lr,images_per_second";
 
-// What tells a row from the others of its file.
+// The key of a row within its file.
 std::string key_of(const std::string& path, const std::string& phase, int64_t epoch, int64_t step) {
     return join(path, ",", phase, ",", epoch, ",", step);
 }

@@ -39,7 +39,7 @@ struct MetricsRow {
 class Metrics {
   public:
     Metrics() = default;
-    // Creates the files in `folder`, or goes on with those that are there.
+    // Creates the files in `folder`, or appends to those that are there.
     explicit Metrics(const std::string& folder);
 
     void epoch(const MetricsRow& row);     // metrics.csv

@@ -1,6 +1,6 @@
 // network_summary -- layers, shapes, parameters, multiply-accumulates and memory as a table.
 //
-// Of one image. MACs are those of convolution and linear layers, products with padding included.
+// For one image. MACs are those of convolution and linear layers, products with padding included.
 // Memory is that of the layer's output and parameters in f32.
 #pragma once
 

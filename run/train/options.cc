@@ -30,7 +30,7 @@ std::optional<int> folding_number(const std::string& text) {
          "naive, whitepaper, torch; got '", text, "'");
 }
 
-// A run is gone on with, and deployed, from any folder.
+// Absolute paths: a run can be resumed and deployed from any directory.
 void make_absolute(std::string& path) {
     if (!path.empty()) path = std::filesystem::absolute(path).lexically_normal().string();
 }
@@ -63,7 +63,7 @@ void resolve(Options& o) {
                "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
 }
 
-// A plain --bits, --algo or --calibration on the command line decides anew what the file said of
+// A plain --bits, --algo or --calibration on the command line overrides what the file said of
 // weights and activations.
 void forget_halves(const std::set<std::string>& given, Options& o) {
     const auto forget = [&](const std::string& name, auto& weight, auto& activation) {
@@ -92,7 +92,7 @@ std::string folder_to_resume(const Options& o) {
                "no run in ", folder,
                ": it has no config.toml; name the folder of a run or --resume auto");
     check_kind(o.output.empty() || o.output == folder, ErrorKind::usage,
-               "--resume goes on in its own folder; drop --output");
+               "--resume writes to its own folder; drop --output");
     return folder;
 }
 

@@ -1,5 +1,5 @@
-// options -- what a user may ask of ./train. One table of flags is the parser, the help page, the run
-// header, run.json and config.toml; this struct holds the values and their defaults.
+// options -- what a user may ask of ./train. One table of flags is the parser, the help page, the
+// run header, run.json and config.toml; this struct holds the values and their defaults.
 #pragma once
 
 #include <cstdint>
@@ -111,7 +111,7 @@ struct Options {
 // a flag that would change what the run computes is refused.
 Options parse_train(int argc, const char* const* argv);
 
-// What the run in `folder` was made with: its config.toml. Error(data): there is none.
+// The options of the run in `folder`, from its config.toml. Error(data): there is none.
 Options options_of_run(const std::string& folder);
 
 // The table, bound to the given values.

@@ -7,7 +7,8 @@
 
 namespace gradus {
 
-// What was not run stays empty and becomes null. Top-1 in percent of the whole test set.
+// Fields of stages that did not run stay empty and become null. Top-1 in percent of the whole test
+// set.
 struct Result {
     std::string model;
     std::string algo;

@@ -11,7 +11,7 @@
 
 namespace gradus {
 
-// What the last table adds to the Result.
+// Facts that the last table adds to the Result.
 struct FinalFacts {
     std::optional<int64_t> float_nodes;          // of the Program
     std::optional<int64_t> float_weight_bytes;   // the parameters as f32

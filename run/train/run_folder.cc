@@ -38,7 +38,7 @@ void make_folder(const std::string& path) {
           error ? error.message() : "a file is in the way", "; choose another --output");
 }
 
-// What a process that was killed had begun to write, "<file>.tmp.<pid>": the folder's lock is ours.
+// Removes "<file>.tmp.<pid>", which a killed process left: this process holds the folder's lock.
 void remove_unfinished_files(const std::string& folder) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
@@ -56,11 +56,11 @@ void refuse_taken(const std::string& path) {
     check_kind(!exists(path + "/result.json"), ErrorKind::usage, path,
                " already holds a finished run; choose another --output");
     check_kind(!exists(path + "/config.toml") && !exists(path + "/run.json"), ErrorKind::usage,
-               path, " already holds a run; go on with --resume ", path,
+               path, " already holds a run; resume it with --resume ", path,
                " or choose another --output");
 }
 
-// runs/<time>-<names>, with a number behind it if two runs begin in the same second.
+// runs/<time>-<names>, with a number after it if two runs begin in the same second.
 std::string make_default_folder(const Options& o) {
     make_folder(kRoot);
     const std::string stem =

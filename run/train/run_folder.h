@@ -17,7 +17,7 @@
 
 namespace gradus {
 
-// What is known only after parsing. Fill it as the run learns it, then write_run_json again.
+// Facts known only after parsing. Fill them in as the run learns them, then write_run_json again.
 struct RunFacts {
     std::vector<std::string> command;  // argv
     std::string dataset;               // the one that "auto" became
@@ -47,11 +47,11 @@ class FolderLock {
     int descriptor_ = -1;
 };
 
-// Whether the folder that RunFolder would take or make can be had; makes nothing. The same
+// Checks that the run folder can be used or created, without creating it. The same
 // errors, but that another process may use it.
 void check_run_folder(const Options& options);
 
-// Whether `path` is one of the files that a run in `folder` consists of.
+// True if `path` is one of the files that a run in `folder` consists of.
 bool belongs_to_run(const std::string& path, const std::string& folder);
 
 class RunFolder {

@@ -64,7 +64,7 @@ void add_quantization_flags(FlagTable& table, Options& o) {
     table.add("--activation-calibration", &o.activation_calibration,
               "of the activations, else --calibration");
     table.add("--reestimate-bn", &o.reestimate_bn,
-              "batch norm's statistics anew after calibration, quantized");
+              "estimate batch norm's statistics again after calibration");
     table
         .add("--freeze-bn-epoch", &o.freeze_bn_epoch,
              "quantized epochs before batch norm's statistics freeze; -1: never")
@@ -157,7 +157,7 @@ void add_run_flags(FlagTable& table, Options& o) {
     table.call("--output", &o.output, "run folder, else runs/<time>-<names>")
         .shown_as("DIR")
         .on_first_page();
-    table.call("--resume", &o.resume, "go on with the run in this folder, or auto")
+    table.call("--resume", &o.resume, "resume the run in this folder, or auto")
         .shown_as("DIR")
         .on_first_page();
     table.call("--config", &o.config, "file of flags, as a run's config.toml")

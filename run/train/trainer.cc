@@ -63,7 +63,7 @@ Trainer::Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPo
       metrics_(metrics),
       progress_(progress) {}
 
-// By the position, so that a resumed run goes on with the graph that it had.
+// By the position, so that a resumed run continues with the graph that it had.
 const Graph& Trainer::graph(const PhaseSettings& settings) const {
     const bool frozen = settings.freeze_epoch >= 0 && position_.epoch >= settings.freeze_epoch;
     return frozen && frozen_ ? *frozen_ : graph_;
@@ -74,7 +74,7 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     const int64_t total = settings.total_steps(batches);
     const WarmupCosine schedule = settings.schedule(batches);
     check_parameters(settings, std::numeric_limits<int64_t>::max());
-    // An epoch that has begun is finished, also when a stop came behind its last step.
+    // An epoch that has begun is finished, also when a stop came after its last step.
     while (position_.phase_step < total || position_.batch > 0) {
         loader_.start(position_.epoch, position_.batch);
         double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));

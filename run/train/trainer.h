@@ -50,8 +50,8 @@ class Trainer {
 
     // Goes on from the position to the end of the phase. Error(diverged) names phase, step and the
     // first layer or parameter that is not finite, or the scale beyond a million; nothing of that
-    // step is saved. A scale that a step leaves at or below zero is reported with its step, and used
-    // as its magnitude.
+    // step is saved. A scale that a step leaves at or below zero is reported with its step, and
+    // used as its magnitude.
     // Error(interrupted) after saving.
     void run(const PhaseSettings& settings, const PhaseHooks& hooks);
 

@@ -1,4 +1,4 @@
-"""compare_onnxruntime.py EXPLAIN EVERY: QLinearConv, QLinearAdd and the average pools of onnxruntime beside
+"""compare_onnxruntime.py EXPLAIN EVERY: QLinearConv, QLinearAdd and the average pools of onnxruntime next to
 the row of that name. Ends with 1 if a code differs."""
 import sys
 

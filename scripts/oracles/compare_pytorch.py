@@ -1,4 +1,4 @@
-"""compare_pytorch.py EXPLAIN EVERY: the quantized engines of PyTorch beside the rows that claim to be them.
+"""compare_pytorch.py EXPLAIN EVERY: the quantized engines of PyTorch next to the rows that claim to be them.
 Ends with 1 if a code differs.
 
 PyTorch 1.13 has qnnpack, onednn (oneDNN 2.6) and, for int8 codes under qnnpack, XNNPACK; later ones

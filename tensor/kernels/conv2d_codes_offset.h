@@ -41,9 +41,9 @@ class WeightOffsets {
   public:
     explicit WeightOffsets(const ConvCodes& conv);
 
-    // Whether a zero point differs from 0; nothing is there to subtract if none does.
+    // True if a zero point differs from 0; nothing is there to subtract if none does.
     bool any() const { return !lines_.empty(); }
-    // Gives a tile on to `epilogue`, corrected, in smaller tiles that the first-level cache holds.
+    // Corrects a tile and passes it to `epilogue` in L1-sized pieces.
     void subtract(int64_t row, int64_t rows, const int32_t* acc,
                   const AccumulatorEpilogue& epilogue) const;
 

@@ -7,8 +7,9 @@
 //
 // a are u8 codes of x, b are s8 codes of w, with zx where the window lies on padding and 0 after an
 // odd end. The order decides: k runs over (kh, kw, c) of a group, c fastest, so that neighbours in
-// NHWC memory form a pair, and a pair may join two taps where c is odd. Signed x is read as x + 128, unsigned w as
-// w - 128, zero points likewise: so a u8 s8 kernel is fed, and it decides what saturates.
+// NHWC memory form a pair, and a pair may join two taps where c is odd. Signed x is read as
+// x + 128, unsigned w as w - 128, zero points likewise: so a u8 s8 kernel is fed, and it decides
+// what saturates.
 //
 // source     FBGEMM: vpmaddubsw and vpmaddwd in src/GenerateKernelU8S8S32ACC32.cc, vpmaddubsw and
 //            vpaddsw in src/GenerateKernelU8S8S32ACC16.cc; matmul_u8i8acc16_ref with brow = 256 and
@@ -18,8 +19,8 @@
 // shapes     as conv2d_codes
 // exactness  exact in the formula above; equal to AccumulatorPolicy::exact where nothing saturates:
 //            pairs16 if all b are in [-64, 64] or all a in [0, 127]
-// tests      tests/conv2d_codes_saturating_test.cc: readable == avx2 == the instructions one by one,
-//            witnesses by hand
+// tests      tests/conv2d_codes_saturating_test.cc: readable == avx2 == the instructions one by
+//            one, witnesses by hand
 #pragma once
 
 #include <algorithm>

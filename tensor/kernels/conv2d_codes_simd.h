@@ -5,7 +5,7 @@
 
 namespace gradus {
 
-// Whether every zero point is a code of its operand, so that differences stay within +-255.
+// True if every zero point is a code of its operand, so that differences stay within +-255.
 bool conv2d_codes_vectorizes(const ConvCodes& conv);
 
 // Bytes are widened to int16, without their zero points, and multiplied by vpmaddwd: no saturation

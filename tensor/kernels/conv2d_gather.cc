@@ -124,7 +124,7 @@ class Worker {
         }
     }
 
-    // Whether the panel is wider than its outputs: then a tile goes by way of a buffer.
+    // True if the panel is wider than its outputs: then a tile goes by way of a buffer.
     bool cut(int64_t panel) {
         return cut_ = (panel * panel_width + panels_.width(panel) > g_.outs);
     }

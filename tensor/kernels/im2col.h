@@ -2,7 +2,7 @@
 //
 //   column[r, (kh, kw, c)] = x[n, ih, iw, first channel + c] + offset
 //
-// and `padding` beside the image. Codes become floats or wider integers on the way: with offset -z
+// and `padding` next to the image. Codes become floats or wider integers on the way: with offset -z
 // they lose their zero point, exactly.
 #pragma once
 

@@ -13,7 +13,7 @@
 
 namespace gradus {
 
-// Whether x replaces the maximum so far. A NaN always does.
+// True if x replaces the maximum so far. A NaN always does.
 template <class T>
 HOST_DEVICE inline bool max_pool_wins(T x, T best) {
     return x > best || x != x;

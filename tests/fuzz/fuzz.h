@@ -50,7 +50,8 @@ class MemoryFile {
     std::string path_;
 };
 
-// Runs read() on an input of so many bytes; no allocation above four times their number, or `extra`.
+// Runs read() on an input of so many bytes; no allocation above four times their number, or
+// `extra`.
 template <class Read>
 int run_on_bytes(size_t size, const Read& read, size_t extra = 0) {
     static const int installed =
