@@ -83,7 +83,7 @@ BINARIES := $(PROGRAMS:%=$(BUILD)/%) $(if $(TESTS),$(BUILD)/run_tests)
 
 # ---- goals ----------------------------------------------------------------------------------
 
-.PHONY: all test check format clean help FORCE
+.PHONY: all test test-unit check format clean help FORCE
 
 all: $(PROGRAMS)  ## build the programs (the default)
 
@@ -92,8 +92,14 @@ all: $(PROGRAMS)  ## build the programs (the default)
 $(PROGRAMS): %: $(BUILD)/%
 	@ln -sfn $< $@
 
+# In as many processes as there are cores; SHARDS=1 runs one case after another.
+RUN_TESTS = BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/run_tests --shards$(addprefix =,$(SHARDS))
+
 test: $(BUILD)/run_tests $(PROGRAMS:%=$(BUILD)/%)  ## build and run the tests (ARGS="--run_test=relu" runs some)
-	@BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/run_tests $(ARGS)
+	@$(RUN_TESTS) $(ARGS)
+
+test-unit: $(BUILD)/run_tests  ## the tests labelled unit: functions and files, no network, no program
+	@$(RUN_TESTS) --run_test=@unit $(ARGS)
 
 check: $(PROGRAMS)  ## format, one-way layers, documentation compiles, flags in the texts exist
 	@scripts/check_format.sh
@@ -107,7 +113,7 @@ clean:  ## remove everything that make made
 	rm -rf build $(PROGRAMS)
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile tests/fuzz/fuzz.mk | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile tests/fuzz/fuzz.mk | expand -t 16
 	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  TURBOJPEG=1  SANITIZE=address,undefined'
 
 # ---- rules ----------------------------------------------------------------------------------
