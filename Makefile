@@ -10,6 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VERSION  := 0.1.0
 CXX      := g++
+CLANG    ?= clang++
 NVCC     ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
 OPENBLAS ?= 1
 ONNX     ?= 1
@@ -83,7 +84,7 @@ BINARIES := $(PROGRAMS:%=$(BUILD)/%) $(if $(TESTS),$(BUILD)/run_tests)
 
 # ---- goals ----------------------------------------------------------------------------------
 
-.PHONY: all test test-unit check format clean help FORCE
+.PHONY: all objects clang test test-unit check format clean help FORCE
 
 all: $(PROGRAMS)  ## build the programs (the default)
 
@@ -91,6 +92,11 @@ all: $(PROGRAMS)  ## build the programs (the default)
 .PHONY: $(PROGRAMS)
 $(PROGRAMS): %: $(BUILD)/%
 	@ln -sfn $< $@
+
+objects: $(LIBRARY) $(call objects,$(TESTS)) $(PROGRAMS:%=$(BUILD)/%.o)  ## compile everything, link nothing
+
+clang:  ## clang accepts every source: it checks them and writes no objects
+	@$(MAKE) --no-print-directory NVCC= CXX=$(CLANG) BUILD=build/clang OPTIMIZE=-fsyntax-only objects
 
 # In as many processes as there are cores; SHARDS=1 runs one case after another.
 RUN_TESTS = BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/run_tests --shards$(addprefix =,$(SHARDS))

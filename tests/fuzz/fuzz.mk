@@ -1,15 +1,16 @@
 # `make fuzz`: the readers of files under libFuzzer, with what they need of the library.
 
-CLANG        ?= clang++
 FUZZ_SECONDS ?= 15
 FUZZERS      := $(patsubst tests/fuzz/%.cc,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.cc))
 FUZZ_SOURCES := $(filter-out $(DOORS) tensor/affine.cc,$(wildcard tensor/*.cc) $(wildcard data/*.cc) \
     io/atomic_file.cc io/input_file.cc io/npy.cc io/safetensors.cc io/sha256.cc)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.cc=build/fuzz/objects/%.o)
+FUZZ_RUNS    := $(FUZZERS:build/fuzz/%=run_%)
 
-.PHONY: fuzz
-fuzz: $(FUZZERS)  ## run the readers' fuzzers (clang), FUZZ_SECONDS=15 each
-	@for f in $(FUZZERS); do scripts/run_fuzzer.sh $$f $(FUZZ_SECONDS) || exit 1; done
+.PHONY: fuzz $(FUZZ_RUNS)
+fuzz: $(FUZZ_RUNS)  ## run the readers' fuzzers (clang), FUZZ_SECONDS=15 each
+$(FUZZ_RUNS): run_%: build/fuzz/%
+	@scripts/run_fuzzer.sh $< $(FUZZ_SECONDS)
 
 build/fuzz/objects/%.o: %.cc $(BUILD)/flags.txt
 	@mkdir -p $(@D)
