@@ -10,6 +10,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VERSION  := 0.1.0
 CXX      := g++
+CLANG    ?= clang++
 NVCC     ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
 OPENBLAS ?= 1
 ONNX     ?= 1
@@ -19,8 +20,7 @@ TURBOJPEG ?= 0
 SANITIZE ?=
 
 # ---- what this machine has ------------------------------------------------------------------
-# A probe compiles and links a program of one line. The program itself is the cache of a success;
-# a failure is tried again by the next make, so that installing a package is enough.
+# make/probe.mk sets HAS_NVCC, HAS_OPENBLAS, ... to yes, off (switched off) or nothing, and says so.
 
 COMMA := ,
 HASH  := \#
@@ -32,40 +32,7 @@ CUDA_DIR   := $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
 CUDA_LIBS  := $(addprefix -L,$(wildcard $(CUDA_DIR)/lib64)) -lcublas -lcudart \
               $(addprefix -Wl$(COMMA)-rpath$(COMMA),$(wildcard $(CUDA_DIR)/lib64))
 
-# $(call probe,name,program,compile command,libraries): "yes" if the program links
-probe = $(shell { test -x build/probe/$(1) || { mkdir -p build/probe && \
-    printf '$(2)' | $(3) -o build/probe/$(1) $(4); }; } >/dev/null 2>&1 && echo yes)
-probe_cc = $(call probe,$(1),$(2),$(CXX) -std=c++20 $(INCLUDES) -x c++ -,-x none $(3))
-# $(call wanted,switch,probe): the probe's answer, or "off" if the switch is 0
-wanted = $(if $(filter 0,$(1)),off,$(2))
-# $(call say,answer,name,with,without): the one line
-say = $(info $(if $(filter yes,$(1)),+ $(2) found: $(3),$\
-    - $(2) $(if $(filter off,$(1)),switched off,not found): $(4)))
-
-ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
-HAS_NVCC := $(if $(NVCC),$(call probe,nvcc,$\
-    $(HASH)include <cublas_v2.h>\n__global__ void k() {}\nint main() { k<<<1$(COMMA)1>>>(); \
-    cublasHandle_t h; return cublasCreate(&h); }\n,$\
-    $(NVCC) -std=c++20 -arch=sm_75 -x cu -,-lcublas),$(if $(filter command,$(origin NVCC)),off))
-HAS_OPENBLAS := $(call wanted,$(OPENBLAS),$(call probe_cc,openblas,$\
-    $(HASH)include <cblas.h>\nint main() { openblas_set_num_threads(1); }\n,-lopenblas))
-HAS_ONNX := $(call wanted,$(ONNX),$(call probe_cc,onnx,$\
-    $(HASH)include <onnx/onnx_pb.h>\nint main() { onnx::ModelProto m; return m.ByteSizeLong(); }\n,$\
-    $(ONNX_FLAGS) $(ONNX_LIBS)))
-HAS_ZLIB := $(call wanted,$(ZLIB),$(call probe_cc,zlib,$\
-    $(HASH)include <zlib.h>\nint main() { return gzopen("x"$(COMMA)"rb") != 0; }\n,-lz))
-HAS_TURBOJPEG := $(call wanted,$(TURBOJPEG),$(call probe_cc,turbojpeg,$\
-    $(HASH)include <turbojpeg.h>\nint main() { return tjDestroy(tjInitDecompress()); }\n,-lturbojpeg))
-HAS_GEMMLOWP := $(call wanted,$(GEMMLOWP),$(call probe_cc,gemmlowp,$\
-    $(HASH)include <gemmlowp/fixedpoint/fixedpoint.h>\nint main() { \
-    return gemmlowp::RoundingDivideByPOT(0$(COMMA)1); }\n,))
-$(call say,$(HAS_NVCC),nvcc,CPU and CUDA kernels,CPU kernels only)
-$(call say,$(HAS_OPENBLAS),OpenBLAS,it serves as the float GEMM,the readable float GEMM serves)
-$(call say,$(HAS_ONNX),ONNX,its files are read and written,no ONNX export and no ONNX node tests)
-$(call say,$(HAS_ZLIB),zlib,gzip files are read,only plain IDX files are read)
-$(call say,$(HAS_TURBOJPEG),libjpeg-turbo,it decodes JPEG files,stb_image decodes JPEG files)
-$(call say,$(HAS_GEMMLOWP),gemmlowp,it checks fixed-point arithmetic,no test against its header)
-endif
+include make/probe.mk
 
 with = $(filter yes,$(HAS_$(1)))
 DASHED_SANITIZE := $(subst $(COMMA),-,$(SANITIZE))
@@ -110,14 +77,6 @@ CUDA    := $(if $(call with,NVCC),$(wildcard $(ROOMS:%=%/*.cu)))
 TESTS   := $(filter-out $(DOORS),$(wildcard tests/*_test.cc) $(wildcard tests/main.cc))
 PROGRAMS := $(patsubst %.cc,%,$(wildcard *.cc))
 
-# The readers of files under libFuzzer, with what they need of the library.
-CLANG        ?= clang++
-FUZZ_SECONDS ?= 15
-FUZZERS      := $(patsubst tests/fuzz/%.cc,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.cc))
-FUZZ_SOURCES := $(filter-out $(DOORS) tensor/affine.cc,$(wildcard tensor/*.cc) $(wildcard data/*.cc) \
-    io/atomic_file.cc io/input_file.cc io/npy.cc io/safetensors.cc io/sha256.cc)
-FUZZ_OBJECTS := $(FUZZ_SOURCES:%.cc=build/fuzz/objects/%.o)
-
 objects  = $(patsubst %,$(BUILD)/%.o,$(basename $(filter %.cc,$(1)))) \
            $(patsubst %,$(BUILD)/%.o,$(filter %.cu,$(1)))
 LIBRARY := $(call objects,$(SOURCES) $(CUDA))
@@ -125,7 +84,7 @@ BINARIES := $(PROGRAMS:%=$(BUILD)/%) $(if $(TESTS),$(BUILD)/run_tests)
 
 # ---- goals ----------------------------------------------------------------------------------
 
-.PHONY: all test check fuzz format clean help FORCE
+.PHONY: all objects clang test test-unit check format clean help FORCE
 
 all: $(PROGRAMS)  ## build the programs (the default)
 
@@ -134,16 +93,24 @@ all: $(PROGRAMS)  ## build the programs (the default)
 $(PROGRAMS): %: $(BUILD)/%
 	@ln -sfn $< $@
 
+objects: $(LIBRARY) $(call objects,$(TESTS)) $(PROGRAMS:%=$(BUILD)/%.o)  ## compile everything, link nothing
+
+clang:  ## clang accepts every source: it checks them and writes no objects
+	@$(MAKE) --no-print-directory NVCC= CXX=$(CLANG) BUILD=build/clang OPTIMIZE=-fsyntax-only objects
+
+# In as many processes as there are cores; SHARDS=1 runs one case after another.
+RUN_TESTS = BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/run_tests --shards$(addprefix =,$(SHARDS))
+
 test: $(BUILD)/run_tests $(PROGRAMS:%=$(BUILD)/%)  ## build and run the tests (ARGS="--run_test=relu" runs some)
-	@BOOST_TEST_COLOR_OUTPUT=no $(BUILD)/run_tests $(ARGS)
+	@$(RUN_TESTS) $(ARGS)
+
+test-unit: $(BUILD)/run_tests  ## the tests labelled unit: functions and files, no network, no program
+	@$(RUN_TESTS) --run_test=@unit $(ARGS)
 
 check: $(PROGRAMS)  ## format, one-way layers, documentation compiles, flags in the texts exist
 	@scripts/check_format.sh
 	@scripts/check_layers.py
 	@CXX="$(CXX)" scripts/check_docs.py
-
-fuzz: $(FUZZERS)  ## run the readers' fuzzers (clang), FUZZ_SECONDS=15 each
-	@for f in $(FUZZERS); do scripts/run_fuzzer.sh $$f $(FUZZ_SECONDS) || exit 1; done
 
 format:  ## put every source into the house format
 	@scripts/check_format.sh --mend
@@ -152,7 +119,7 @@ clean:  ## remove everything that make made
 	rm -rf build $(PROGRAMS)
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile tests/fuzz/fuzz.mk | expand -t 16
 	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  TURBOJPEG=1  SANITIZE=address,undefined'
 
 # ---- rules ----------------------------------------------------------------------------------
@@ -177,17 +144,6 @@ $(BUILD)/%.cu.o: %.cu $(BUILD)/flags.txt
 $(call objects,$(TESTS)): CXXFLAGS += $(if $(SANITIZE),,-O1)
 $(call objects,$(wildcard io/onnx*.cc tests/onnx_*.cc)): CPPFLAGS += $(ONNX_FLAGS)
 
-build/fuzz/objects/%.o: %.cc $(BUILD)/flags.txt
-	@mkdir -p $(@D)
-	@echo "clang++ $<"
-	@$(CLANG) $(CPPFLAGS) -std=c++20 -O1 -g $(filter-out -fno-math-errno,$(NUMERICS)) \
-	    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -MMD -MP -c $< -o $@
-
-.SECONDARY: $(FUZZ_OBJECTS) $(FUZZERS:build/fuzz/%=build/fuzz/objects/tests/fuzz/%.o)
-build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
-	@echo "link    $@"
-	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) -pthread
-
 $(BUILD)/data/stb_image.o build/fuzz/objects/data/stb_image.o: CPPFLAGS += \
     -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG -DSTBI_NO_STDIO \
     -DSTBI_NO_LINEAR -DSTBI_NO_HDR -DSTBI_MAX_DIMENSIONS=65535
@@ -210,5 +166,6 @@ $(BUILD)/flags.txt $(BUILD)/facts.txt $(BUILD)/objects.txt: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$TEXT" | cmp -s - $@ || printf '%s\n' "$$TEXT" > $@
 
--include $(patsubst %.o,%.d,$(LIBRARY) $(call objects,$(TESTS)) $(PROGRAMS:%=$(BUILD)/%.o)) \
-    $(wildcard build/fuzz/objects/*/*.d build/fuzz/objects/tests/fuzz/*.d)
+-include $(patsubst %.o,%.d,$(LIBRARY) $(call objects,$(TESTS)) $(PROGRAMS:%=$(BUILD)/%.o))
+
+include tests/fuzz/fuzz.mk

@@ -56,7 +56,7 @@ int64_t accumulator(const Instruction& i, const Tensor& x, int64_t n, int64_t oh
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(accumulators)
+BOOST_AUTO_TEST_SUITE(accumulators, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(the_watch_shows_the_sums_of_the_codes) {
     for (const char* hardware : {"onnxruntime", "fbgemm", "tensorrt"}) {

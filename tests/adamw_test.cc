@@ -6,7 +6,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(adamw)
+BOOST_AUTO_TEST_SUITE(adamw, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_steps) {
     Tensor w = golden("adamw/w"), m = Tensor::zeros(w.shape()), v = Tensor::zeros(w.shape());

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(add_axis_operator)
+BOOST_AUTO_TEST_SUITE(add_axis_operator, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     for (const auto& [shape, axis] :

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(add)
+BOOST_AUTO_TEST_SUITE(add, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     const Variable a(golden("add/a"), true), b(golden("add/b"), true);

@@ -9,7 +9,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(apot)
+BOOST_AUTO_TEST_SUITE(apot, *boost::unit_test::label("unit"))
 
 namespace {
 

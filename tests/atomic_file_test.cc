@@ -37,7 +37,7 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(atomic_file)
+BOOST_AUTO_TEST_SUITE(atomic_file, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(the_content_is_replaced) {
     const TemporaryFolder folder;

@@ -45,7 +45,7 @@ Image moved(int64_t down, int64_t right, bool flip) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(augment_images)
+BOOST_AUTO_TEST_SUITE(augment_images, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(without_padding_and_flip_nothing_changes) {
     for (uint64_t seed = 0; seed < 20; ++seed) BOOST_TEST(augmented({}, seed) == numbered());

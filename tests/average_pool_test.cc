@@ -21,7 +21,7 @@ PoolAttrs uneven() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(average_pool)
+BOOST_AUTO_TEST_SUITE(average_pool, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     for (const auto& [name, attrs] :

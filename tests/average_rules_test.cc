@@ -85,7 +85,7 @@ int32_t found(PoolRule rule, int32_t sum, int32_t n, const Grid8& g) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(average_rules)
+BOOST_AUTO_TEST_SUITE(average_rules, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(every_sum_equals_the_definition) {
     for (const PoolRule rule : all_rules) {

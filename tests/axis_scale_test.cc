@@ -28,7 +28,7 @@ std::vector<Tensor> run_large(bool divide, const Shape& shape, int axis) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(axis_scale)
+BOOST_AUTO_TEST_SUITE(axis_scale, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     for (const bool divide : {false, true}) {

@@ -7,7 +7,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(batch_norm_fold)
+BOOST_AUTO_TEST_SUITE(batch_norm_fold, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_scale) {
     const Variable gamma(golden("batch_norm_scale/gamma"), true);

@@ -103,7 +103,7 @@ GradcheckResult numeric_gradient(bool training) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(batch_norm)
+BOOST_AUTO_TEST_SUITE(batch_norm, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     for (const std::string mode : {"train", "eval"}) {

@@ -24,7 +24,7 @@ Tensor readable(bool variance, const Tensor& u) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(batch_statistics)
+BOOST_AUTO_TEST_SUITE(batch_statistics, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_backward_and_running_averages) {
     for (const auto& [op, run, average] :

@@ -10,7 +10,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(calibration)
+BOOST_AUTO_TEST_SUITE(calibration, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -84,7 +84,7 @@ void spoil(const std::string& path) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(checkpoint)
+BOOST_AUTO_TEST_SUITE(checkpoint, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(a_run_comes_back_bit_for_bit) {
     for (const char* hardware : {"onnxruntime", "academic"}) {

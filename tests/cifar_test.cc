@@ -57,7 +57,7 @@ DatasetOptions options(const std::string& name, const std::string& path) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(cifar)
+BOOST_AUTO_TEST_SUITE(cifar, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(records_become_images) {
     for (const Cifar* cifar : {&cifar10(), &cifar100()}) {

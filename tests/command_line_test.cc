@@ -24,7 +24,7 @@ Arguments tiny(const TemporaryFolder& data, const Arguments& more) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(command_line)
+BOOST_AUTO_TEST_SUITE(command_line, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(questions_are_answered) {
     for (const auto& [flag, part] :

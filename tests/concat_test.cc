@@ -6,7 +6,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(concat)
+BOOST_AUTO_TEST_SUITE(concat, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     std::vector<Variable> inputs;

@@ -138,7 +138,7 @@ const bool signs[] = {false, true};
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(conv2d_codes_saturating_accumulators)
+BOOST_AUTO_TEST_SUITE(conv2d_codes_saturating_accumulators, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(pairs_by_hand) {
     const Policy pairs = Policy::pairs16;

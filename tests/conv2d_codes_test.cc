@@ -109,7 +109,7 @@ std::vector<ConvCase> all_cases() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(conv2d_codes_kernels)
+BOOST_AUTO_TEST_SUITE(conv2d_codes_kernels, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(every_geometry_in_every_kernel) {
     for (const ConvCase& c : all_cases()) {

@@ -77,7 +77,7 @@ Variable int32_bias(const Tensor& scale) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(conv2d_exact)
+BOOST_AUTO_TEST_SUITE(conv2d_exact, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(real_output_is_one_product_of_floats) {
     for (const ConvCase& c : cases()) {

@@ -122,7 +122,7 @@ struct Golden {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(conv2d)
+BOOST_AUTO_TEST_SUITE(conv2d, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(readable_gradients_are_numeric) {
     for (const ConvCase& c : small_conv_cases()) {

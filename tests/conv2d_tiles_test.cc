@@ -72,7 +72,7 @@ Tensor weight_by_formula(int64_t rows, int64_t columns) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(conv2d_tiles)
+BOOST_AUTO_TEST_SUITE(conv2d_tiles, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(every_width_is_the_same_chain) {
     for (const bool avx512 : {false, true}) {

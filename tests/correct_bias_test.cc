@@ -72,7 +72,7 @@ double mean_difference(const Calibrated& c, const Tensor& images) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(correct_bias_of_layers)
+BOOST_AUTO_TEST_SUITE(correct_bias_of_layers, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(means_come_together) {
     for (const char* hardware : {"onnxruntime", "academic"}) {

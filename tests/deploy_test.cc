@@ -107,7 +107,7 @@ bool fails(const Arguments& arguments, int code, const std::string& part) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(deploy)
+BOOST_AUTO_TEST_SUITE(deploy, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(a_run_is_what_it_was_when_it_ended) {
     for (const char* hardware : {"tflite", "academic"}) {

@@ -11,11 +11,12 @@
 #include "tests/files.h"
 #include "tests/pooled_network.h"
 #include "tests/quantizers.h"
+#include "tests/row_cases.h"
 #include "tests/small_network.h"
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(deployment)
+BOOST_AUTO_TEST_SUITE(deployment, *boost::unit_test::label("network"))
 
 namespace {
 
@@ -131,20 +132,29 @@ BOOST_AUTO_TEST_CASE(what_hardware_refuses_is_refused_with_the_reason) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(every_algorithm_is_the_same_in_integers) {
-    for (const Recipe& recipe : deployable()) check_integers(recipe);
+static std::vector<Recipe> deployable_of_all_widths() {
+    std::vector<Recipe> recipes = deployable();
     for (const int bits : {2, 8}) {
         for (Recipe recipe : deployable()) {
             recipe.weight_bits = recipe.activation_bits = bits;
-            if (recipe.algorithm == "lsq") continue;  // tests/integer_test.cc
-            if (bits == 2 && recipe.hardware == "hexagon-nn") {
-                check_sum_of_unequal_widths(recipe);
-            } else {
-                check_integers(recipe);
-            }
+            if (recipe.algorithm != "lsq") recipes.push_back(recipe);  // tests/integer_test.cc
         }
     }
+    return recipes;
 }
+
+const RowCases every_algorithm(
+    "every_algorithm_is_the_same_in_integers", __FILE__, __LINE__, deployable_of_all_widths(),
+    [](const Recipe& recipe) {
+        return join(recipe.hardware, ' ', recipe.algorithm, ' ', recipe.weight_bits);
+    },
+    [](const Recipe& recipe) {
+        if (recipe.weight_bits == 2 && recipe.hardware == "hexagon-nn") {
+            check_sum_of_unequal_widths(recipe);
+        } else {
+            check_integers(recipe);
+        }
+    });
 
 BOOST_AUTO_TEST_CASE(every_folding_is_the_same_in_integers) {
     for (const char* hardware : {"academic", "onnxruntime"}) {

@@ -11,7 +11,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(divergence)
+BOOST_AUTO_TEST_SUITE(divergence, *boost::unit_test::label("network"))
 
 namespace {
 

@@ -7,7 +7,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(dorefa)
+BOOST_AUTO_TEST_SUITE(dorefa, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(dropout)
+BOOST_AUTO_TEST_SUITE(dropout, *boost::unit_test::label("unit"))
 
 // The mask is drawn by the script too, from the same generator.
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {

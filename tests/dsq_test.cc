@@ -7,7 +7,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(dsq)
+BOOST_AUTO_TEST_SUITE(dsq, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -22,7 +22,7 @@ const Quantizer& quantizer(const QuantizedModel& model, const std::string& name)
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(encodings)
+BOOST_AUTO_TEST_SUITE(encodings, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(aimets_numbers_are_those_of_the_grids) {
     const TemporaryFolder folder;

@@ -69,7 +69,7 @@ Graph unbalanced_network() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(equalize_layers)
+BOOST_AUTO_TEST_SUITE(equalize_layers, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(the_function_stays) {
     for (const bool small : {true, false}) {

@@ -12,7 +12,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(executor)
+BOOST_AUTO_TEST_SUITE(executor, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(a_graph_computes_what_its_operators_compute) {
     GraphBuilder g({6, 6, 2}, Rng(1));

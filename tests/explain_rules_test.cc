@@ -52,7 +52,7 @@ const Codes kTies{-5, -3, -1, 1, 3, 5};  // times a half: -2.5 to 2.5
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(explain_rules)
+BOOST_AUTO_TEST_SUITE(explain_rules, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(an_accumulator_that_float_rounds_onto_a_tie) {
     // 129 2^17 + 1, times 2^-18: 64.5 and a little. Float has 24 bits and loses the little.

@@ -57,7 +57,7 @@ void refused_on(const std::string& file, int code, Arguments arguments,
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(explain)
+BOOST_AUTO_TEST_SUITE(explain, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(lsq_golden_vector_with_every_file) {
     const Explained out(vector_of(kLsqInput),

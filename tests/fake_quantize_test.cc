@@ -98,7 +98,7 @@ const std::vector<CodeRange> ranges{{-8, 7, true},     {-7, 7, true},   {0, 15, 
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(fake_quantize_kernels)
+BOOST_AUTO_TEST_SUITE(fake_quantize_kernels, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_values_and_gradients) {
     for (const std::string folder : {"tensor", "channel0", "channel1", "channel2", "ties"}) {

@@ -32,7 +32,7 @@ int32_t gemmlowp_multiply(int32_t a, Q31 m) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(fixed_point)
+BOOST_AUTO_TEST_SUITE(fixed_point, *boost::unit_test::label("oracle"))
 
 BOOST_AUTO_TEST_CASE(ten_million_inputs_equal_gemmlowp) {
     const Rng rng(31);

@@ -5,7 +5,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(flatten)
+BOOST_AUTO_TEST_SUITE(flatten, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     const Variable x(golden("flatten/x"), true);

@@ -94,7 +94,7 @@ void measure(const Graph& network) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(fold_batch_norm)
+BOOST_AUTO_TEST_SUITE(fold_batch_norm, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(batch_foldings_train_as_batch_norm_does) {
     for (const bool biased : {false, true}) {

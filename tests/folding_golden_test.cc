@@ -186,7 +186,7 @@ const std::vector<Row> rows{
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(folding_golden)
+BOOST_AUTO_TEST_SUITE(folding_golden, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(every_folding_in_training) {
     for (const Row& row : rows) {

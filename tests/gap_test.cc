@@ -84,7 +84,7 @@ bool is_coarse(const Hardware& hardware) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(gap)
+BOOST_AUTO_TEST_SUITE(gap, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(what_is_proven_is_equal_on_every_row) {
     for (const Hardware& hardware : hardware_table()) {

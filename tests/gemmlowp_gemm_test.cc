@@ -44,7 +44,7 @@ std::vector<uint8_t> bytes(const std::string& source, const std::string& name) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(gemmlowp_gemm)
+BOOST_AUTO_TEST_SUITE(gemmlowp_gemm, *boost::unit_test::label("oracle"))
 
 BOOST_AUTO_TEST_CASE(a_layer_equals_gemmlowp) {
     const std::string source = golden_source();

@@ -7,7 +7,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(global_average_pool)
+BOOST_AUTO_TEST_SUITE(global_average_pool, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     const Variable x(golden("global_average_pool/x"), true);

@@ -116,7 +116,7 @@ bool is_prefix(const std::string& start, const std::string& text) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(golden)
+BOOST_AUTO_TEST_SUITE(golden, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(a_bundle_replays_on_every_row) {
     for (const Hardware& row : hardware_table()) {

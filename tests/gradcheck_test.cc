@@ -29,7 +29,7 @@ GradcheckResult check_with(double factor, double offset) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(gradcheck_itself)
+BOOST_AUTO_TEST_SUITE(gradcheck_itself, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(a_right_gradient_agrees) {
     const GradcheckResult result = check_with(1, 0);

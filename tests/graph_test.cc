@@ -25,7 +25,7 @@ Graph diamond() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(graph)
+BOOST_AUTO_TEST_SUITE(graph, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(nodes_are_found_by_name_and_know_their_consumers) {
     const Graph g = diamond();

@@ -80,7 +80,7 @@ DatasetOptions options(const std::string& name, const std::string& path,
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(idx)
+BOOST_AUTO_TEST_SUITE(idx, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(a_plain_pair_is_read) {
     const TemporaryFolder folder;

@@ -101,7 +101,7 @@ Arguments short_run(const TemporaryFolder& data, const Arguments& more) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(image_folder)
+BOOST_AUTO_TEST_SUITE(image_folder, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(classes_are_the_sorted_folders) {
     const TemporaryFolder folder;
@@ -287,6 +287,10 @@ BOOST_AUTO_TEST_CASE(a_damaged_image_stops_or_is_left_out_and_counted) {
     BOOST_CHECK(throws(ErrorKind::data, {"none of the 1 images"}, [&] { alone.next(); }));
 }
 
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(image_folder_runs, *boost::unit_test::label("process"))
+
 BOOST_AUTO_TEST_CASE(train_runs_to_its_end_and_with_damage_as_told) {
     const TemporaryFolder folder, runs;
     write_folders(folder);
@@ -331,6 +335,10 @@ BOOST_AUTO_TEST_CASE(train_can_be_stopped_while_photographs_are_decoded) {
     BOOST_TEST(read_bytes(runs.path("stopped/program.safetensors")) ==
                read_bytes(runs.path("whole/program.safetensors")));
 }
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(image_folder_options, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(normalisations_and_interpolations_are_options) {
     const TemporaryFolder folder;

@@ -43,7 +43,7 @@ void put_big_endian(std::vector<uint8_t>& bytes, size_t at, uint32_t value) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(images)
+BOOST_AUTO_TEST_SUITE(images, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(png_pixels_are_exact) {
     for (const char* stem : {"rgb", "grey", "palette", "bits", "alpha"}) {

@@ -12,7 +12,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(integer)
+BOOST_AUTO_TEST_SUITE(integer, *boost::unit_test::label("network"))
 
 namespace {
 

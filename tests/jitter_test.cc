@@ -43,7 +43,7 @@ std::string jittered(const ColourJitter& settings, uint64_t seed) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(colour_jitter)
+BOOST_AUTO_TEST_SUITE(colour_jitter, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(adjustments_are_torchvision_s) {
     BOOST_TEST(different("brightness", adjust_brightness, {0.0f, 0.37f, 1.0f, 1.61f}) == 0);

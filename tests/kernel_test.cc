@@ -24,7 +24,7 @@ void add_ten(int* value) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(kernel)
+BOOST_AUTO_TEST_SUITE(kernel, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(each_device_has_its_slot) {
     Kernel<void(int*)> kernel{"test_kernel", add_one};

@@ -68,7 +68,7 @@ double sqnr(const std::vector<float>& x, const std::vector<float>& y) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(layer_measure)
+BOOST_AUTO_TEST_SUITE(layer_measure, *boost::unit_test::label("network"))
 
 // The simulation's floats equal the dequantized codes, so they give the same ratio.
 BOOST_AUTO_TEST_CASE(the_noise_is_that_of_the_simulation_beside_the_float_network) {

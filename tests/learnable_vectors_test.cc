@@ -9,7 +9,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(learnable_vectors)
+BOOST_AUTO_TEST_SUITE(learnable_vectors, *boost::unit_test::label("unit"))
 
 namespace {
 

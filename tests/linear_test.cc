@@ -6,7 +6,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(linear)
+BOOST_AUTO_TEST_SUITE(linear, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     const Variable x(golden("linear/x"), true), w(golden("linear/w"), true);

@@ -97,7 +97,7 @@ class Unreliable : public Dataset {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(loader)
+BOOST_AUTO_TEST_SUITE(loader, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(evaluation_is_in_order_with_the_partial_batch) {
     const std::vector<Batch> batches = epoch({.batch_size = 16}, 0);

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(lsq_plus)
+BOOST_AUTO_TEST_SUITE(lsq_plus, *boost::unit_test::label("unit"))
 
 namespace {
 

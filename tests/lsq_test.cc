@@ -14,7 +14,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(lsq)
+BOOST_AUTO_TEST_SUITE(lsq, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -1,58 +1,106 @@
-// The test program. Boost.Test reports each failure; this file counts the test cases and ends with
-// what they ran on and how many passed.
+// The test program. Boost.Test reports each failure; this file counts the test cases and ends with the
+// slowest, with what they ran on and with how many passed. --shards=N runs them in N processes at
+// once, --shards in as many as there are cores.
 #define BOOST_TEST_ALTERNATIVE_INIT_API
 #define BOOST_TEST_NO_MAIN
+#include <algorithm>
 #include <boost/test/included/unit_test.hpp>
+#include <cstdio>
 #include <iostream>
 #include <string>
 
 #include "tensor/storage.h"
+#include "tests/shards.h"
 
 namespace {
 
+using namespace gradus;
 namespace bt = boost::unit_test;
-
-// Counts the test cases that passed. All others failed: also those that never began because a
-// fatal signal ended the run before them.
-struct CaseCounter : bt::test_observer {
-    // After Boost's own observers: one of them must see the start first, another holds the results.
-    int priority() override { return 5; }
-    void test_start(bt::counter_t cases, bt::test_unit_id) override { selected = cases; }
-    void test_unit_finish(const bt::test_unit& unit, unsigned long) override {
-        if (unit.p_type != bt::TUT_CASE) return;
-        passed += bt::results_collector.results(unit.p_id).passed();
-    }
-
-    bt::counter_t selected = 0;
-    bt::counter_t passed = 0;
-};
-
-CaseCounter counter;
 
 // What the tests could run on, seen by what can be allocated.
 std::string devices() {
-    const gradus::Device cuda = gradus::Device::cuda();
-    if (!gradus::device_allocate.filled(cuda.type)) return "cpu (cuda: not in this build)";
+    const Device cuda = Device::cuda();
+    if (!device_allocate.filled(cuda.type)) return "cpu (cuda: not in this build)";
     try {
-        const gradus::Storage block(1, cuda);
+        const Storage block(1, cuda);
         return "cpu, cuda";
-    } catch (const gradus::Error&) {
+    } catch (const Error&) {
         return "cpu (cuda: in this build, but no GPU answers)";
     }
 }
 
+CaseTaker* taker = nullptr;  // Boost's initialization takes a function, no closure
+bool sharded = false;
+
 bool begin() {
     bt::framework::master_test_suite().p_name.value = "gradus";
-    bt::framework::register_observer(counter);
+    bt::framework::register_observer(*taker);
+    if (sharded) bt::results_reporter::set_level(bt::NO_REPORT);  // it would judge one shard
     return true;
+}
+
+// N of the argument --shards=N, which is taken out; without "=N" the number of cores. 0: no argument.
+int shard_count(int& argc, char** argv) {
+    const std::string flag = "--shards";
+    char** const end = argv + argc;
+    char** const found =
+        std::find_if(argv, end, [&](const char* a) { return std::string(a).rfind(flag, 0) == 0; });
+    if (found == end) return 0;
+    const std::string value = *found + flag.size();
+    const int count = value.empty() ? thread_count() : std::atoi(value.c_str() + 1);
+    if (count < 1) {
+        std::cerr << "error: " << *found << ": give the number of processes, at least 1\n";
+        std::exit(2);
+    }
+    std::copy(found + 1, end + 1, found);  // with the null pointer at the end
+    --argc;
+    return count;
+}
+
+void print_names(const char* title, const std::vector<const CaseRow*>& rows) {
+    for (const CaseRow* row : rows) std::cout << title << row->name << '\n';
+}
+
+// Returns how many failed. Those that never began, or never ended, because a fatal signal ended their
+// process have failed too.
+int64_t report(const CaseTable& table) {
+    std::vector<const CaseRow*> ended = table.in_state(CaseState::passed);
+    const auto failed = table.in_state(CaseState::failed);
+    const auto unfinished = table.in_state(CaseState::running);
+    const int64_t passed = static_cast<int64_t>(ended.size());
+    ended.insert(ended.end(), failed.begin(), failed.end());
+    std::stable_sort(ended.begin(), ended.end(),
+                     [](const CaseRow* a, const CaseRow* b) { return a->seconds > b->seconds; });
+    if (ended.size() > 10) {
+        std::cout << "the ten slowest cases:\n";
+        for (size_t i = 0; i < 10; ++i) {
+            char seconds[32];
+            std::snprintf(seconds, sizeof seconds, "%8.2f s  ", ended[i]->seconds);
+            std::cout << seconds << ended[i]->name << '\n';
+        }
+    }
+    print_names("failed: ", failed);
+    print_names("not finished: ", unfinished);
+    const int64_t begun = static_cast<int64_t>(ended.size() + unfinished.size());
+    if (begun < table.selected) std::cout << "never begun: " << table.selected - begun << '\n';
+    std::cout << "ran on: " << devices() << '\n'
+              << passed << " passed, " << table.selected - passed << " failed" << std::endl;
+    return table.selected - passed;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const int status = bt::unit_test_main(begin, argc, argv);
-    std::cout << "ran on: " << devices() << '\n'
-              << counter.passed << " passed, " << counter.selected - counter.passed << " failed"
-              << std::endl;
-    return status;
+    const int shards = shard_count(argc, argv);
+    CaseTable& table = CaseTable::shared();
+    const auto tests = [&](CaseTaker& all) {
+        taker = &all;
+        return bt::unit_test_main(begin, argc, argv);
+    };
+    sharded = shards > 0;
+    CaseTaker alone(
+        table, [] {}, [] {});
+    const int status = sharded ? run_in_shards(shards, table, tests) : tests(alone);
+    const int64_t failed = report(table);
+    return status == 0 && failed > 0 ? boost::exit_test_failure : status;
 }

@@ -64,7 +64,7 @@ std::vector<MatmulShape> shapes() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(matmul)
+BOOST_AUTO_TEST_SUITE(matmul, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(a_product_by_hand) {
     const Tensor a = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3});

@@ -20,7 +20,7 @@ PoolAttrs uneven() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(max_pool)
+BOOST_AUTO_TEST_SUITE(max_pool, *boost::unit_test::label("unit"))
 
 // The inputs have few distinct values, so that the windows have ties: the first must win.
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {

@@ -6,7 +6,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(minmax)
+BOOST_AUTO_TEST_SUITE(minmax, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -165,7 +165,7 @@ void check_all(const Case (&cases)[n]) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(models_golden)
+BOOST_AUTO_TEST_SUITE(models_golden, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(resnets_are_torchvision_s) {
     check_all(kResNets);

@@ -80,7 +80,7 @@ double dropout_of(const Graph& graph) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(models_table)
+BOOST_AUTO_TEST_SUITE(models_table, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(parameters_and_macs_are_as_published) {
     BOOST_TEST(models().size() == std::size(kPublished));

@@ -41,7 +41,7 @@ void round_trip(const std::vector<T>& values, const Shape& shape) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(npy)
+BOOST_AUTO_TEST_SUITE(npy, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(every_dtype_and_rank_comes_back) {
     round_trip<float>({1.5f, -0.0f, 3e38f, 1e-45f, 5, 6}, {2, 3});

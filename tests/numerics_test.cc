@@ -9,7 +9,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(numerics)
+BOOST_AUTO_TEST_SUITE(numerics, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(ranges_are_those_of_the_benchmark) {  // MQBench 1.2
     struct Row {

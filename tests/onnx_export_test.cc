@@ -107,7 +107,7 @@ bool refused(const std::string& hardware, int bits, const OnnxRequest& request,
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(onnx_export)
+BOOST_AUTO_TEST_SUITE(onnx_export, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(qdq_for_onnxruntime_has_every_input_behind_a_dequantizer) {
     const Exported file = exported("onnxruntime", 8, "onnxruntime");

@@ -203,7 +203,7 @@ void check_dynamic_quantize(const std::string& name) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(onnx_nodes)
+BOOST_AUTO_TEST_SUITE(onnx_nodes, *boost::unit_test::label("oracle"))
 
 BOOST_AUTO_TEST_CASE(qlinearconv) {
     const NodeVector vector("test_qlinearconv");

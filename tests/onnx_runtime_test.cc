@@ -45,12 +45,16 @@ int compare_onnx(const std::string& run, const std::string& flags) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(onnx_runtime)
+BOOST_AUTO_TEST_SUITE(onnx_runtime, *boost::unit_test::label("oracle"))
 
 BOOST_AUTO_TEST_CASE(onnxruntime_gives_the_codes_of_the_integers) {
     BOOST_TEST(compare_onnx(run_of_8_bits(), "--form qdq") == 0);
     BOOST_TEST(compare_onnx(run_of_8_bits(), "--form qoperator") == 0);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(onnx_files_of_deploy, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(deploy_writes_and_refuses) {
     const TemporaryFolder folder;

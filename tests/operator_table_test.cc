@@ -173,7 +173,7 @@ std::shared_ptr<Quantizer> activation_quantizer() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(operator_table)
+BOOST_AUTO_TEST_SUITE(operator_table, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(every_operator_is_covered) {
     std::set<std::string> covered;

@@ -79,7 +79,7 @@ void check_golden(const std::string& name, const OptimizerOptions& options) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(optimizer)
+BOOST_AUTO_TEST_SUITE(optimizer, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_groups) {
     check_golden("sgd", sgd());

@@ -38,7 +38,7 @@ Options with_file(const TemporaryFolder& folder, const std::string& content,
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(options)
+BOOST_AUTO_TEST_SUITE(options, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(defaults_come_from_the_struct) {
     const Options defaults;

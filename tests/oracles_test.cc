@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(oracles)
+BOOST_AUTO_TEST_SUITE(oracles, *boost::unit_test::label("oracle"))
 
 BOOST_AUTO_TEST_CASE(installed_libraries_give_the_codes_of_their_rows) {
     if (std::system("command -v python3 >/dev/null") != 0) {

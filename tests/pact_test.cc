@@ -6,7 +6,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(pact)
+BOOST_AUTO_TEST_SUITE(pact, *boost::unit_test::label("unit"))
 
 namespace {
 

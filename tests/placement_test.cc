@@ -104,7 +104,7 @@ void check_integers(const Graph& network, const std::string& hardware) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(placement)
+BOOST_AUTO_TEST_SUITE(placement, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(counts_of_the_six_settings) {  // MQBench, Appendix A 7
     const Graph network = find_model("resnet18").build({{28, 28, 1}, 10, "imagenet"}, Rng(1));

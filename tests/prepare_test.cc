@@ -12,7 +12,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(prepare)
+BOOST_AUTO_TEST_SUITE(prepare, *boost::unit_test::label("network"))
 
 namespace {
 

@@ -35,7 +35,7 @@ std::string edited(const TemporaryFolder& folder, const std::string& piece,
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(program_file)
+BOOST_AUTO_TEST_SUITE(program_file, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(everything_comes_back) {
     const TemporaryFolder folder;

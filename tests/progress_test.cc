@@ -42,7 +42,7 @@ ProgressStep step_of(int epoch, int64_t step) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(progress)
+BOOST_AUTO_TEST_SUITE(progress, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(without_a_terminal_there_are_plain_lines) {
     Console console;

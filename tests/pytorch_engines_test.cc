@@ -70,7 +70,7 @@ int64_t wrong_averages(const std::string& engine, PoolRule rule) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(pytorch_engines)
+BOOST_AUTO_TEST_SUITE(pytorch_engines, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(convolutions_equal_each_engine) {
     const RequantizeRule rules[] = {RequantizeRule::r1, RequantizeRule::r1b, RequantizeRule::r1c,

@@ -7,7 +7,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(qil)
+BOOST_AUTO_TEST_SUITE(qil, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -81,7 +81,7 @@ QuantizedModel relu6_model(float scale) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(quantized_rules)
+BOOST_AUTO_TEST_SUITE(quantized_rules, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(accumulators_are_requantized_as_by_onnxruntime) {
     const Tensor acc = onnxruntime_vectors("conv_acc"),

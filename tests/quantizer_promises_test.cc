@@ -13,7 +13,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(quantizer_promises)
+BOOST_AUTO_TEST_SUITE(quantizer_promises, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -26,7 +26,7 @@ std::vector<std::string> recipes() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(recipes_of_the_project)
+BOOST_AUTO_TEST_SUITE(recipes_of_the_project, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(every_recipe_names_what_there_is) {
     BOOST_TEST(recipes().size() == 7);

@@ -68,7 +68,7 @@ double output_error(const Calibrated& c, const Tensor& images) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(reconstruction)
+BOOST_AUTO_TEST_SUITE(reconstruction, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(the_plan_of_the_steps_is_that_of_the_benchmark) {
     BOOST_TEST(!penalised(199, 1000));

@@ -56,7 +56,7 @@ std::vector<Tensor> run_kernels(Device device) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(relu)
+BOOST_AUTO_TEST_SUITE(relu, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(matches_its_formula) {
     const Tensor x = edge_values();

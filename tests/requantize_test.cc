@@ -13,7 +13,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(requantize)
+BOOST_AUTO_TEST_SUITE(requantize, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -179,7 +179,7 @@ std::vector<int32_t> found(AddRule rule, const Case& c) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(residual_add)
+BOOST_AUTO_TEST_SUITE(residual_add, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(every_pair_equals_the_definition) {
     for (const AddRule rule : all_rules) {

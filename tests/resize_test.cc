@@ -51,7 +51,7 @@ int different_from_pillow(Interpolation interpolation, const std::string& name) 
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(resize)
+BOOST_AUTO_TEST_SUITE(resize, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(it_is_pillow_s) {
     BOOST_TEST(different_from_pillow(Interpolation::bilinear, "bilinear") == 0);
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_data_set_changes_its_size) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(crop)
+BOOST_AUTO_TEST_SUITE(crop, *boost::unit_test::label("unit"))
 
 // torchvision: int(round((whole - size) / 2.0)) of Python, which takes the even neighbour.
 BOOST_AUTO_TEST_CASE(halves_go_to_the_even_offset) {

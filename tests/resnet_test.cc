@@ -63,7 +63,7 @@ std::map<std::string, Shape> shapes_of(const Graph& graph, int64_t* logits = nul
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(resnet)
+BOOST_AUTO_TEST_SUITE(resnet, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(the_imagenet_network_is_torchvision_s) {
     const Graph graph = build({224, 224, 3}, 1000, "imagenet");

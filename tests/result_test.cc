@@ -47,7 +47,7 @@ std::string table_of(const Result& result, const FinalFacts& facts, bool utf8 = 
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(result)
+BOOST_AUTO_TEST_SUITE(result, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(the_keys_and_their_order_are_fixed) {
     const auto json = nlohmann::ordered_json::parse(result_json(full_result()));

@@ -13,7 +13,7 @@ using Block = std::array<uint32_t, 4>;
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(rng)
+BOOST_AUTO_TEST_SUITE(rng, *boost::unit_test::label("unit"))
 
 // The known answers of Random123 for Philox4x32 with 10 rounds.
 BOOST_AUTO_TEST_CASE(known_answers) {

@@ -173,7 +173,7 @@ Outcome check_average(PoolRule rule) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(rule_error)
+BOOST_AUTO_TEST_SUITE(rule_error, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(requantization_is_within_its_error) {
     for (const char* name : {"R1", "R1b", "R1c", "R1f", "R2", "R3", "R5", "R8", "R9", "R10"}) {

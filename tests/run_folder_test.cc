@@ -51,7 +51,7 @@ size_t lines_of(const std::string& path) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(run_folder)
+BOOST_AUTO_TEST_SUITE(run_folder, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(the_output_folder_is_the_run_folder) {
     const TemporaryFolder folder;

@@ -67,7 +67,7 @@ bool loads(const TemporaryFolder& folder, const std::string& bytes) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(safetensors)
+BOOST_AUTO_TEST_SUITE(safetensors, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(everything_comes_back) {
     const TemporaryFolder folder;

@@ -5,7 +5,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(schedule)
+BOOST_AUTO_TEST_SUITE(schedule, *boost::unit_test::label("unit"))
 
 // MQBench's configuration for ImageNet: 2500 of 250000 steps of warm-up from 1e-4 to 4e-3.
 BOOST_AUTO_TEST_CASE(golden_rates) {

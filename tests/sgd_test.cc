@@ -24,7 +24,7 @@ void check_golden(const std::string& name, const SgdAttrs& attrs) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(sgd)
+BOOST_AUTO_TEST_SUITE(sgd, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_steps) {
     check_golden("plain", {0.1f});

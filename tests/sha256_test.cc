@@ -7,7 +7,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(sha256)
+BOOST_AUTO_TEST_SUITE(sha256, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(standard_vectors) {
     BOOST_TEST(sha256_hex("") ==

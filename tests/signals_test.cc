@@ -52,7 +52,7 @@ Outcome outcome_of(int (*function)(int, char**)) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(signals)
+BOOST_AUTO_TEST_SUITE(signals, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(the_first_signal_only_sets_the_flag) {
     for (const int number : {SIGINT, SIGTERM}) {

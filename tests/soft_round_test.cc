@@ -23,7 +23,7 @@ Grid grid(const std::vector<float>& scales) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(soft_rounding)
+BOOST_AUTO_TEST_SUITE(soft_rounding, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(first_values_are_those_of_the_benchmark) {  // MQBench 2.8
     BOOST_TEST(std::fabs(first_rounding(0.0) - -2.397895) < 1e-6);

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(softmax_cross_entropy)
+BOOST_AUTO_TEST_SUITE(softmax_cross_entropy, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     for (const auto& [name, smoothing] :

@@ -36,7 +36,7 @@ QuantizerQuestion question_for(const std::string& algo, int bits,
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(staircase_of_a_quantizer)
+BOOST_AUTO_TEST_SUITE(staircase_of_a_quantizer, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(lsq_has_its_formulas) {
     const float s = 0.5f;
@@ -88,6 +88,10 @@ BOOST_AUTO_TEST_CASE(the_soft_gradient_of_dsq_is_lowest_in_the_middle_of_a_step)
     BOOST_TEST(std::fabs(points.front().by_x - 1.155245f) < 1e-3f);
     BOOST_TEST(std::fabs(points[points.size() / 2].by_x - 0.739357f) < 2e-2f);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(staircase_plots, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(plots_are_xml_with_a_step_for_each_code) {
     const TemporaryFolder folder;

@@ -10,7 +10,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(statistics)
+BOOST_AUTO_TEST_SUITE(statistics, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -7,7 +7,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(svg)
+BOOST_AUTO_TEST_SUITE(svg, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(stairs_are_one_command_each) {
     const SvgCurve stairs{.name = "", .x = {0, 1, 2, 3}, .y = {5, 6, 7}, .stairs = true};

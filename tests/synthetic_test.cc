@@ -60,7 +60,7 @@ double nearest_mean_accuracy(int64_t train_count, int64_t test_count) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(synthetic)
+BOOST_AUTO_TEST_SUITE(synthetic, *boost::unit_test::label("unit"))
 
 // The images are part of the interface: results that people publish depend on them.
 BOOST_AUTO_TEST_CASE(the_images_never_change) {

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(tensor)
+BOOST_AUTO_TEST_SUITE(tensor, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(copies_share_and_clones_do_not) {
     Tensor a = Tensor::from<float>({1, 2, 3, 4}, {2, 2});
@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(an_empty_tensor_is_a_value) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(dequantize)
+BOOST_AUTO_TEST_SUITE(dequantize, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(tqt)
+BOOST_AUTO_TEST_SUITE(tqt, *boost::unit_test::label("unit"))
 
 namespace {
 

@@ -86,7 +86,7 @@ void flip_a_bit(const std::string& path) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(train_runs)
+BOOST_AUTO_TEST_SUITE(train_runs, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(a_run_leaves_a_complete_folder) {
     const Reference& run = reference();

@@ -15,7 +15,7 @@ int64_t row_count(const std::string& path) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(trainer)
+BOOST_AUTO_TEST_SUITE(trainer, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(a_run_that_is_killed_and_resumed_gives_the_same_bits) {
     for (const std::string hardware : {"", "onnxruntime", "academic"}) {

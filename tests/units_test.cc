@@ -9,7 +9,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(units)
+BOOST_AUTO_TEST_SUITE(units, *boost::unit_test::label("network"))
 
 namespace {
 

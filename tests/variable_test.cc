@@ -16,7 +16,7 @@ float first(const Tensor& t) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(variable)
+BOOST_AUTO_TEST_SUITE(variable, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(a_diamond_adds_the_gradients_of_its_paths) {
     const Variable x(Tensor::full({1}, 2), true), three(Tensor::full({1}, 3));

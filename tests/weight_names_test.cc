@@ -59,7 +59,7 @@ std::string in(const char* scheme_name, const char* ours, int block = -1) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(weight_names)
+BOOST_AUTO_TEST_SUITE(weight_names, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(resnet18_has_the_122_tensors_of_torchvision) {
     check_loads("resnet18", "our own", "122 of 122 tensors matched by our own names");
