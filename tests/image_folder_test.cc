@@ -282,9 +282,62 @@ BOOST_AUTO_TEST_CASE(a_damaged_image_stops_or_is_left_out_and_counted) {
     BOOST_TEST(told[1].find("train/owl/5.png: is neither JPEG nor PNG") != std::string::npos);
     BOOST_TEST(lenient->new_damage().empty());
     BOOST_TEST(lenient->damaged_count() == 2);
-    Loader alone(lenient, {.batch_size = 1});
-    alone.start(0, 7);
-    BOOST_CHECK(throws(ErrorKind::data, {"none of the 1 images"}, [&] { alone.next(); }));
+}
+
+// Batches of two: the first has no sound image, the third one, the last is a half with none.
+BOOST_AUTO_TEST_CASE(a_batch_of_nothing_but_damage_is_passed_over) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    fs::remove(folder.path("train/owl/5.png"));  // 17 are left
+    for (const char* name :
+         {"train/ant/0.png", "train/ant/1.png", "train/ant/4.png", "train/owl/4.JPEG"}) {
+        fs::remove(folder.path(name));
+        folder.file(name, "broken");
+    }
+    const DatasetPtr data = open_dataset(options(folder, true)).train;
+    const auto numbers = [&](int64_t least) {
+        Loader loader(data, {.batch_size = 2, .least = least});
+        std::vector<int64_t> passed;
+        loader.start(0);
+        while (const auto batch = loader.next()) passed.push_back(batch->number);
+        return passed;
+    };
+    BOOST_TEST(numbers(1) == (std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7}));
+    BOOST_TEST(numbers(2) == (std::vector<int64_t>{1, 3, 4, 5, 6, 7}));
+    BOOST_TEST(data->damaged_count() == 4);
+    Loader single(data, {.batch_size = 1, .least = 2});
+    single.start(0, 16);
+    BOOST_TEST(!single.next());
+}
+
+BOOST_AUTO_TEST_CASE(a_data_set_of_nothing_but_damage_is_refused) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path("val"))) {
+        if (entry.is_regular_file()) fs::resize_file(entry.path(), 1);
+    }
+    Loader loader(open_dataset(options(folder, true)).test, {.batch_size = 4});
+    loader.start(0);
+    BOOST_CHECK(
+        throws(ErrorKind::data, {"none of the 6 images", "val/ant/0.png"}, [&] { loader.next(); }));
+}
+
+// A broken image alone in its batch; two images of which one is left, and layers that see one pixel.
+// The broken ones are odd in number, so that of some batch one image is left.
+BOOST_AUTO_TEST_CASE(train_passes_over_batches_of_damage) {
+    const TemporaryFolder folder, runs;
+    write_folders(folder);
+    for (const char* name : {"ant/0", "ant/1", "bee/0", "bee/3", "owl/0"}) {
+        fs::resize_file(folder.path(join("train/", name, ".png")), 9);
+    }
+    for (const auto& [size, model] : {std::pair{"1", "resnet20"}, {"2", "resnet18"}}) {
+        const ProcessOutcome end = run_train(short_run(
+            folder,
+            {"--image-size", "8", "--stem", "imagenet", "--batch-size", size, "--max-steps", "18",
+             "--model", model, "--on-bad-image", "skip", "--quiet", "--output", runs.path(size)}));
+        BOOST_TEST(end.code == 0, end.err);
+        BOOST_TEST(end.err.find("5 of the 18 train images") != std::string::npos, end.err);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(train_runs_to_its_end_and_with_damage_as_told) {
