@@ -231,6 +231,77 @@ BOOST_AUTO_TEST_CASE(folders_are_checked) {
     refused({"train", "no folders of classes"});
 }
 
+// The notes of the data line, without that of the hash.
+std::string notes_of(const TemporaryFolder& folder) {
+    std::string line = open_dataset(options(folder)).announcement;
+    const std::string hash = "; data_sha256 is of names, sizes and labels, not of pixels";
+    BOOST_REQUIRE(line.find(hash) != line.npos);
+    line.erase(line.find(hash), hash.size());
+    return line.substr(std::min(line.find("; "), line.size() - 2) + 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_left_out_of_class_folders_is_counted) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    fs::remove(folder.path("train/ant/readme.txt"));
+    BOOST_TEST(notes_of(folder) == "");
+    BOOST_TEST(open_dataset(options(folder)).announcement.find("in 3 classes, in ") !=
+               std::string::npos);
+    for (const char* name :
+         {"ant/a.webp", "bee/b.WebP", "bee/c.jfif", "owl/d.BMP", "owl/Thumbs.db", "owl/none",
+          "owl/.DS_Store", "ant/._0.png", "ant/.e.jpg", "list.txt"}) {
+        folder.file(std::string("train/") + name, "x");
+    }
+    fs::create_directories(folder.path("train/.ipynb_checkpoints"));
+    fs::create_directories(folder.path("train/owl/more/deep"));
+    fs::create_directories(folder.path("train/owl/x.png"));
+    fs::copy_file(kImages + "rgb.png", folder.path("train/owl/more/0.png"));
+    fs::copy_file(kImages + "rgb.png", folder.path("train/owl/more/deep/1.PNG"));
+    folder.file("train/owl/more/2.txt", "x");
+    folder.file("val/ant/f.gif", "x");
+    BOOST_TEST(
+        notes_of(folder) ==
+        "left out of train/: 1 without suffix, 1 .bmp, 1 .db, 1 .jfif, 2 .webp, 2 folders with "
+        "2 images, 4 hidden names, 1 file in no class; left out of val/: 1 .gif");
+    BOOST_TEST(open_dataset(options(folder)).train->size() == 18);
+    fs::create_symlink(fs::absolute(kImages + "rgb.png"), folder.path("train/ant/link.PNG"));
+    BOOST_TEST(open_dataset(options(folder)).train->size() == 19);
+    fs::create_symlink("nowhere", folder.path("train/ant/dangling.png"));
+    BOOST_CHECK(throws(ErrorKind::data, {"ant/dangling.png: is missing", "the link"},
+                       [&] { open_dataset(options(folder)); }));
+    fs::remove(folder.path("train/ant/dangling.png"));
+    for (const char* name : {"0.png", "1.JPEG", "2.JPEG", "3.png", "4.png", "5.png"}) {
+        fs::remove(folder.path(std::string("train/bee/") + name));
+    }
+    BOOST_CHECK(throws(ErrorKind::data, {"train/bee: has no images", "only 1 .jfif, 1 .webp"},
+                       [&] { open_dataset(options(folder)); }));
+}
+
+BOOST_AUTO_TEST_CASE(labels_without_images_are_named) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    folder.file("train.txt", "ant/0.png 1\nbee/0.png 2\nowl/0.png 4\n");
+    folder.file("val.txt", "ant/0.png 1\nbee/0.png 3\nbee/0.png 3\n");
+    const std::string lists = "train/ by " + folder.path("/train.txt") + "; val/ by ";
+    BOOST_TEST(
+        notes_of(folder) ==
+        lists + folder.path("/val.txt") +
+            "; 2 classes have no training images (0, 3): labels begin at 1; 2 test images are "
+            "of classes without training images (3); 2 classes have no test images (2, 4)");
+    fs::remove(folder.path("train.txt"));
+    fs::create_directories(folder.path("meta"));
+    folder.file("meta/val.txt", "ant/0.png 0\n");
+    folder.file("val.txt", "ant/0.png 0\nbee/0.png 1\nowl/0.png 2\n");
+    fs::remove(folder.path("train/ant/readme.txt"));
+    BOOST_TEST(notes_of(folder) == "val/ by " + folder.path("/val.txt") + ", not by " +
+                                       folder.path("/meta/val.txt") +
+                                       ", whose labels count the sorted folders of train/");
+    fs::remove(folder.path("meta/val.txt"));
+    fs::remove(folder.path("val.txt"));
+    fs::remove_all(folder.path("val/owl"));
+    BOOST_TEST(notes_of(folder) == "1 class has no test images (owl)");
+}
+
 BOOST_AUTO_TEST_CASE(the_threads_do_not_matter) {
     const TemporaryFolder folder;
     write_folders(folder);
