@@ -1,6 +1,7 @@
 #include "data/cifar.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "data/read_file.h"
 #include "data/stored.h"
@@ -98,6 +99,27 @@ DatasetPtr open_cifar(const Cifar& cifar, const std::string& folder, bool train)
     }
     return std::make_shared<StoredDataset>(std::move(facts), std::move(images.pixels),
                                            std::move(images.labels));
+}
+
+std::vector<std::string> cifar_notes(const Cifar& cifar, const std::string& folder) {
+    std::vector<std::string> notes;
+    if (cifar.label_bytes > 1) notes.push_back("fine labels, the coarse ones are left out");
+    const auto is_read = [&](const std::string& name) {
+        const auto among = [&](const std::vector<const char*>& files) {
+            return std::find(files.begin(), files.end(), name) != files.end();
+        };
+        return among(cifar.train) || among(cifar.test);
+    };
+    std::string others;
+    std::error_code error;
+    for (auto entry = std::filesystem::directory_iterator(folder, error);
+         !error && entry != end(entry); entry.increment(error)) {
+        const std::filesystem::path path = entry->path();
+        if (path.extension() != ".bin" || is_read(path.filename().string())) continue;
+        others += (others.empty() ? "" : ", ") + path.filename().string();
+    }
+    if (!others.empty()) notes.push_back("left out: " + others);
+    return notes;
 }
 
 }  // namespace gradus

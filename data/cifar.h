@@ -40,4 +40,7 @@ void parse_cifar(const Cifar& cifar, const std::string& path, std::span<const ui
 // The training or the test images in a folder as the archive unpacks to.
 DatasetPtr open_cifar(const Cifar& cifar, const std::string& folder, bool train);
 
+// What is left out of it: coarse labels, and files of records (.bin) besides those of the archive.
+std::vector<std::string> cifar_notes(const Cifar& cifar, const std::string& folder);
+
 }  // namespace gradus

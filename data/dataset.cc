@@ -19,16 +19,21 @@ std::string Dataset::identity(int64_t index) const {
 
 void Dataset::note_damage(int64_t index, const std::string& what) const {
     const std::lock_guard lock(damage_mutex_);
-    damage_.emplace(index, what);
+    damage_.emplace(index, Damage{what});
 }
 
 std::vector<std::string> Dataset::new_damage() const {
     const std::lock_guard lock(damage_mutex_);
     std::vector<std::string> fresh;
-    for (auto& [index, what] : damage_) {
-        if (!what.empty()) fresh.push_back(std::exchange(what, ""));
+    for (auto& [index, damage] : damage_) {
+        if (!std::exchange(damage.told, true)) fresh.push_back(damage.what);
     }
     return fresh;
+}
+
+std::string Dataset::first_damage() const {
+    const std::lock_guard lock(damage_mutex_);
+    return damage_.empty() ? "" : damage_.begin()->second.what;
 }
 
 int64_t Dataset::damaged_count() const {

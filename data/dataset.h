@@ -56,11 +56,16 @@ class Dataset {
     void note_damage(int64_t index, const std::string& what) const;
     std::vector<std::string> new_damage() const;  // since the last call, in the order of the images
     int64_t damaged_count() const;
+    std::string first_damage() const;  // of the lowest index; empty if there is none
 
   private:
     DatasetFacts facts_;
     mutable std::mutex damage_mutex_;
-    mutable std::map<int64_t, std::string> damage_;  // by index; told ones are empty
+    struct Damage {
+        std::string what;
+        bool told = false;
+    };
+    mutable std::map<int64_t, Damage> damage_;  // by index
 };
 
 using DatasetPtr = std::shared_ptr<const Dataset>;

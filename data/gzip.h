@@ -14,8 +14,9 @@ inline bool is_gzip(const std::vector<uint8_t>& bytes) {
     return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-// One member; its declared size (ISIZE) is the cap, and must be at most `limit` and believable for
-// a deflate stream of this length. `path` is for messages. Errors: one line of ErrorKind::data.
+// All members one after the other, as RFC 1952 (2.2) and gzip have it; zeros after the last one are
+// padding. At most `limit` bytes; memory grows with what is unpacked. `path` is for messages. Errors:
+// one line of ErrorKind::data.
 std::vector<uint8_t> gunzip(const std::string& path, const std::vector<uint8_t>& bytes,
                             uint64_t limit);
 

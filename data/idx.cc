@@ -5,6 +5,7 @@
 #include "data/gzip.h"
 #include "data/read_file.h"
 #include "data/stored.h"
+#include "io/sha256.h"
 #include "tensor/check.h"
 
 namespace gradus {
@@ -24,21 +25,48 @@ uint32_t big_endian(const std::vector<uint8_t>& bytes, size_t at) {
            uint32_t{bytes[at + 2]} << 8 | uint32_t{bytes[at + 3]};
 }
 
+// As the description of the format on MNIST's page has them; empty: there is no such type.
+std::string type_name(uint8_t type) {
+    switch (type) {
+        case 8:
+            return "unsigned bytes";
+        case 9:
+            return "signed bytes";
+        case 11:
+            return "16-bit integers";
+        case 12:
+            return "32-bit integers";
+        case 13:
+            return "32-bit floats";
+        case 14:
+            return "64-bit floats";
+        default:
+            return "";
+    }
+}
+
+void check_magic(const std::string& path, const std::vector<uint8_t>& bytes, int rank) {
+    require(bytes.size() >= 4, path, "ends inside its header; fetch the file again");
+    const std::string type = type_name(bytes[2]);
+    require(bytes[0] == 0 && bytes[1] == 0 && !type.empty(), path,
+            "is no IDX file: its magic number is ", big_endian(bytes, 0));
+    require(bytes[2] == 8, path, "holds ", type, " (type ", int{bytes[2]},
+            "), expected unsigned bytes (type 8); convert it");
+    require(bytes[3] == rank, path, "has ", int{bytes[3]}, bytes[3] == 1 ? " axis" : " axes",
+            ", expected ", rank, rank == 3 ? " (images)" : " (labels)",
+            "; is this the right file?");
+}
+
 }  // namespace
 
 IdxArray read_idx(const std::string& path, int rank) {
-    return parse_idx(path, read_file("idx", path, kMaxBytes), rank);
-}
-
-IdxArray parse_idx(const std::string& path, std::vector<uint8_t> bytes, int rank) {
+    std::vector<uint8_t> bytes = read_file("idx", path, kMaxBytes);
     if (is_gzip(bytes)) bytes = gunzip(path, bytes, kMaxBytes);
+    check_magic(path, bytes, rank);
     const size_t header = 4 + 4 * static_cast<size_t>(rank);
     require(bytes.size() >= header, path, "ends inside its header; fetch the file again");
-    const uint32_t magic = big_endian(bytes, 0);
-    const uint32_t expected = 0x0800u + static_cast<uint32_t>(rank);
-    require(magic == expected, path, "wrong magic number ", magic, ", expected ", expected,
-            rank == 3 ? " (images)" : " (labels)", "; is this the right file?");
     IdxArray array;
+    array.path = path;
     uint64_t total = 1;
     for (int axis = 0; axis < rank; ++axis) {
         const uint32_t extent = big_endian(bytes, 4 + 4 * axis);
@@ -48,23 +76,24 @@ IdxArray parse_idx(const std::string& path, std::vector<uint8_t> bytes, int rank
         total *= extent;
         array.extents.push_back(extent);
     }
-    require(bytes.size() - header == total, path, "has ", bytes.size() - header,
+    const uint64_t found = bytes.size() - header;
+    require(found >= total, path, "is truncated: it has ", found,
             " bytes after its header, its extents need ", total, "; fetch the file again");
+    require(found <= total, path, "has ", found, " bytes after its header, its extents need ",
+            total, ": ", found - total, " too many; fetch the file again");
+    array.sha256 = sha256_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<int64_t>(header));
     array.values = std::move(bytes);
     return array;
 }
 
-DatasetPtr open_idx(DatasetFacts facts, const std::string& images_path,
-                    const std::string& labels_path) {
-    IdxArray images = read_idx(images_path, 3);
-    IdxArray labels = read_idx(labels_path, 1);
-    require(labels.extents[0] == images.extents[0], labels_path, "has ", labels.extents[0],
-            " labels, ", images_path, " has ", images.extents[0],
+DatasetPtr pair_idx(DatasetFacts facts, IdxArray images, IdxArray labels) {
+    require(labels.extents[0] == images.extents[0], labels.path, "has ", labels.extents[0],
+            " labels, ", images.path, " has ", images.extents[0],
             " images; the two files do not belong together");
     for (size_t index = 0; index < labels.values.size(); ++index) {
         const size_t label = labels.values[index];
-        require(label < facts.classes.size(), labels_path, "label ", label, " at index ", index,
+        require(label < facts.classes.size(), labels.path, "label ", label, " at index ", index,
                 " is out of range; ", facts.name, " has ", facts.classes.size(), " classes");
     }
     facts.size = images.extents[0];
@@ -73,13 +102,21 @@ DatasetPtr open_idx(DatasetFacts facts, const std::string& images_path,
                                            std::move(labels.values));
 }
 
-std::string find_idx(const std::string& folder, const std::string& name) {
-    for (const char* suffix : {"", ".gz"}) {
-        const std::filesystem::path path = std::filesystem::path(folder) / (name + suffix);
+DatasetPtr open_idx(const DatasetFacts& facts, const std::string& images_path,
+                    const std::string& labels_path) {
+    return pair_idx(facts, read_idx(images_path, 3), read_idx(labels_path, 1));
+}
+
+std::vector<std::string> find_idx(const std::string& folder, const std::string& name) {
+    std::string dotted = name;
+    if (const size_t at = name.find("-idx"); at != name.npos) dotted[at] = '.';
+    std::vector<std::string> found;
+    for (const std::string& file : {name, name + ".gz", dotted, dotted + ".gz"}) {
+        const std::filesystem::path path = std::filesystem::path(folder) / file;
         std::error_code ignored;
-        if (std::filesystem::exists(path, ignored)) return path.string();
+        if (std::filesystem::is_regular_file(path, ignored)) found.push_back(path.string());
     }
-    return "";
+    return found;
 }
 
 }  // namespace gradus

@@ -1,6 +1,7 @@
 // idx -- images and labels in the IDX format of MNIST and its successors, plain or gzip.
 //
-// Big endian: u32 magic 0x00000803 (images) or 0x00000801 (labels), u32 per extent, u8 payload.
+// Big endian: two zero bytes, the type of the elements (8: unsigned bytes, which are read; 9 to 14
+// others, which are refused by name), the number of axes; u32 per extent; the elements.
 // Errors are one line of ErrorKind::data that name the file, the reason and a remedy.
 #pragma once
 
@@ -13,21 +14,22 @@ namespace gradus {
 
 // A tensor of bytes as IDX has it: [N] labels or [N, H, W] images.
 struct IdxArray {
+    std::string path;
+    std::string sha256;  // of the file, unpacked
     std::vector<int64_t> extents;
     std::vector<uint8_t> values;
 };
 
 // The file must have this rank, extents of at least 1, at most 1 GiB in all, and no byte more.
 IdxArray read_idx(const std::string& path, int rank);
-// The same from the file's bytes; `path` is for messages.
-IdxArray parse_idx(const std::string& path, std::vector<uint8_t> bytes, int rank);
 
 // Pairs images with labels. `facts` gives name, classes, normalisation; size and shape are read.
-DatasetPtr open_idx(DatasetFacts facts, const std::string& images_path,
+DatasetPtr pair_idx(DatasetFacts facts, IdxArray images, IdxArray labels);
+DatasetPtr open_idx(const DatasetFacts& facts, const std::string& images_path,
                     const std::string& labels_path);
 
-// The path of one of the four files in a folder, e.g. "train-images-idx3-ubyte" with or without
-// ".gz"; empty if there is none.
-std::string find_idx(const std::string& folder, const std::string& name);
+// The paths in a folder of one of the four files, e.g. "train-images-idx3-ubyte", with a hyphen or a
+// dot before "idx", with or without ".gz"; none if there is none. The first is the one to read.
+std::vector<std::string> find_idx(const std::string& folder, const std::string& name);
 
 }  // namespace gradus

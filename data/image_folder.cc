@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "data/class_folders.h"
 #include "data/crop.h"
 #include "data/image.h"
 #include "data/read_file.h"
@@ -17,7 +18,6 @@ namespace fs = std::filesystem;
 
 const char* const kSkips = " (--on-bad-image skip leaves such images out)";
 constexpr uint64_t kMaxListBytes = uint64_t{1} << 30;
-constexpr uint32_t kMaxLabel = 65535;
 constexpr int64_t kMaxResized = int64_t{1} << 26;  // pixels, of a thread-like image
 
 template <class... Parts>
@@ -35,8 +35,8 @@ class ImageFolder : public Dataset {
         for (int64_t i = 0; i < list_.size(); ++i) {
             std::error_code missing;
             const uint64_t bytes = fs::file_size(path(i), missing);
-            require(!missing || this->facts().skip_damaged, path(i), "is missing; mend the list",
-                    kSkips);
+            require(!missing || this->facts().skip_damaged, path(i),
+                    "is missing or no file; mend the list or the link", kSkips);
             bytes_.push_back(missing ? 0 : bytes);
         }
     }
@@ -101,64 +101,14 @@ class ImageFolder : public Dataset {
     std::vector<uint64_t> bytes_;  // of each file
 };
 
-bool is_image(const fs::path& path) {
-    std::string suffix = path.extension().string();
-    for (char& c : suffix) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    return suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png";
-}
-
-// The names in a folder that `wanted` takes, sorted by their bytes.
-template <class Wanted>
-std::vector<std::string> names_in(const std::string& folder, const Wanted& wanted) {
-    std::vector<std::string> names;
-    std::error_code error;
-    for (auto entry = fs::directory_iterator(folder, error); !error && entry != end(entry);
-         entry.increment(error)) {
-        if (wanted(*entry)) names.push_back(entry->path().filename().string());
-    }
-    require(!error, folder, "cannot be read (", error.message(), "); check --data-path");
-    std::sort(names.begin(), names.end());
-    return names;
-}
-
-std::vector<std::string> class_folders(const std::string& folder) {
-    const auto is_folder = [](const fs::directory_entry& entry) {
-        std::error_code ignored;
-        return entry.is_directory(ignored) && entry.path().filename().string()[0] != '.';
-    };
-    std::vector<std::string> classes = names_in(folder, is_folder);
-    require(!classes.empty(), folder, "has no folders of classes, nor is there a list next to it");
-    require(classes.size() <= kMaxLabel + 1, folder, "has more than ", kMaxLabel + 1, " classes");
-    return classes;
-}
-
-ImageList list_of_folders(const std::string& folder, const std::vector<std::string>& classes) {
-    ImageList list;
-    for (const std::string& name : class_folders(folder)) {
-        const auto found = std::lower_bound(classes.begin(), classes.end(), name);
-        require(found != classes.end() && *found == name, folder + "/" + name,
-                "is no class of the training images");
-        const auto wanted = [](const fs::directory_entry& entry) { return is_image(entry.path()); };
-        const std::vector<std::string> files = names_in(folder + "/" + name, wanted);
-        require(!files.empty(), folder + "/" + name,
-                "has no images (.jpg, .jpeg, .png); fill or remove this class");
-        for (const std::string& file : files) list.add(name + "/" + file, found - classes.begin());
-    }
-    return list;
-}
-
-// The list of a split; empty if there is none.
-std::string find_list(const std::string& folder, const std::string& split) {
+std::vector<std::string> find_lists(const std::string& folder, const std::string& split) {
+    std::vector<std::string> found;
     for (const char* place : {"/", "/meta/"}) {
         const std::string path = folder + place + split + ".txt";
         std::error_code ignored;
-        if (fs::exists(path, ignored)) return path;
+        if (fs::exists(path, ignored)) found.push_back(path);
     }
-    return "";
-}
-
-ImageList read_list(const std::string& path) {
-    return parse_image_list(path, read_file("imagefolder", path, kMaxListBytes));
+    return found;
 }
 
 int64_t highest_label(const ImageList& list) {
@@ -167,83 +117,87 @@ int64_t highest_label(const ImageList& list) {
     return highest;
 }
 
-}  // namespace
+// One of the two parts of a data set: from a list, else from class folders.
+struct Split {
+    std::string name;                // "train" or "val"
+    std::vector<std::string> lists;  // that are there: the first counts
+    ImageList images;
+    std::vector<std::string> classes;
 
-void ImageList::add(std::string_view path, int64_t label) {
-    check_kind(paths_.size() + path.size() < UINT32_MAX, ErrorKind::data,
-               "imagefolder: more names than 4 GiB; split the data set");
-    entries_.push_back({static_cast<uint32_t>(paths_.size()), static_cast<uint32_t>(label)});
-    paths_ += path;
-    paths_ += '\0';
-}
+    Split(const std::string& folder, const std::string& name)
+        : name(name), lists(find_lists(folder, name)) {}
+    bool listed() const { return !lists.empty(); }
 
-void ImageList::reserve(int64_t images, int64_t characters) {
-    entries_.reserve(images);
-    paths_.reserve(characters);
-}
-
-ImageList parse_image_list(const std::string& path, std::span<const uint8_t> bytes) {
-    std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-    if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
-    ImageList list;
-    // The shortest line has four characters, so 8 bytes an entry are at most twice the text.
-    list.reserve(std::min<int64_t>(std::count(text.begin(), text.end(), '\n') + 1,
-                                   static_cast<int64_t>(text.size() + 1) / 4),
-                 static_cast<int64_t>(text.size()));
-    int64_t number = 0;
-    for (size_t begin = 0; begin < text.size(); ++number) {
-        const size_t end = std::min(text.find('\n', begin), text.size());
-        std::string_view line = text.substr(begin, end - begin);
-        begin = end + 1;
-        if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-        if (line.empty()) continue;
-        const size_t blank = line.find_last_of(" \t");
-        const std::string_view digits = line.substr(std::min(blank, line.size() - 1) + 1);
-        const std::string_view name = line.substr(0, std::min(blank, line.size()));
-        const bool numeric = blank != line.npos && !digits.empty() && digits.size() <= 5 &&
-                             digits.find_first_not_of("0123456789") == digits.npos;
-        const uint32_t label = numeric ? std::stoul(std::string(digits)) : kMaxLabel + 1;
-        require(label <= kMaxLabel, path, "line ", number + 1,
-                ": expected a path, a blank and a label from 0 to ", kMaxLabel);
-        const bool goes_up = name == ".." || name.starts_with("../") || name.ends_with("/..") ||
-                             name.find("/../") != name.npos;
-        require(!name.empty() && name[0] != '/' && name.find('\0') == name.npos && !goes_up, path,
-                "line ", number + 1, ": the path must be relative and must not go up");
-        list.add(name, label);
+    void read_folders(ClassFolders found, std::vector<std::string>& notes) {
+        images = std::move(found.images);
+        classes = std::move(found.classes);
+        if (!found.left_out.empty()) {
+            notes.push_back(join("left out of ", name, "/: ", found.left_out));
+        }
     }
-    return list;
+    void read_list(std::vector<std::string>& notes) {
+        images = parse_image_list(lists[0], read_file("imagefolder", lists[0], kMaxListBytes));
+        require(images.size() > 0, lists[0], "has no images");
+        notes.push_back(join(name, "/ by ", lists[0]));
+        if (lists.size() > 1) notes.back() += join(", not by ", lists[1]);
+    }
+};
+
+// Labels are numbers: so are the names of the classes.
+std::vector<std::string> numbered_classes(const ImageList& images) {
+    std::vector<std::string> classes;
+    for (int64_t n = 0; n <= highest_label(images); ++n) classes.push_back(std::to_string(n));
+    return classes;
 }
+
+Split read_train(const std::string& folder, std::vector<std::string>& notes) {
+    Split train(folder, "train");
+    if (train.listed()) {
+        train.read_list(notes);
+        train.classes = numbered_classes(train.images);
+    } else {
+        train.read_folders(read_class_folders(folder + "/train"), notes);
+    }
+    return train;
+}
+
+Split read_test(const std::string& folder, const Split& train, std::vector<std::string>& notes) {
+    Split test(folder, "val");
+    require(test.listed() || !train.listed(), train.listed() ? train.lists[0] : "",
+            "says nothing of the test images; add val.txt");
+    if (!test.listed()) {
+        test.read_folders(read_class_folders(folder + "/val", train.classes), notes);
+        return test;
+    }
+    test.read_list(notes);
+    const auto classes = static_cast<int64_t>(train.classes.size());
+    require(highest_label(test.images) < classes, test.lists[0], "label ",
+            highest_label(test.images), " is out of range; the training images have ", classes,
+            " classes");
+    if (!train.listed()) notes.back() += ", whose labels count the sorted folders of train/";
+    return test;
+}
+
+}  // namespace
 
 ImageFolders open_image_folders(const std::string& folder, const DatasetFacts& common,
                                 const Preprocessing& preprocessing) {
-    const std::string train_list = find_list(folder, "train"), test_list = find_list(folder, "val");
-    require(train_list.empty() || !test_list.empty(), train_list,
-            "says nothing of the test images; add val.txt");
+    ImageFolders result;
+    Split train = read_train(folder, result.notes);
+    Split test = read_test(folder, train, result.notes);
     DatasetFacts facts = common;
     facts.photographs = true;
     facts.may_flip = true;
     facts.image_shape = {preprocessing.image_size, preprocessing.image_size, 3};
-    if (train_list.empty()) facts.classes = class_folders(folder + "/train");
-    ImageList train = train_list.empty() ? list_of_folders(folder + "/train", facts.classes)
-                                         : read_list(train_list);
-    ImageList test =
-        test_list.empty() ? list_of_folders(folder + "/val", facts.classes) : read_list(test_list);
-    const int64_t numbers = train_list.empty() ? 0 : highest_label(train) + 1;
-    for (int64_t n = 0; n < numbers; ++n) {
-        facts.classes.push_back(std::to_string(n));
-    }
-    require(train.size() > 0, train_list.empty() ? folder + "/train" : train_list, "has no images");
-    const auto classes = static_cast<int64_t>(facts.classes.size());
-    require(highest_label(test) < classes, test_list, "label ", highest_label(test),
-            " is out of range; the training images have ", classes, " classes");
-    const auto open = [&](const char* split, ImageList list) {
-        require(list.size() > 0, folder + "/" + split, "has no images (.jpg, .jpeg, .png)");
-        facts.size = list.size();
-        return std::make_shared<ImageFolder>(facts, folder + "/" + split, std::move(list),
-                                             preprocessing);
+    facts.classes = train.classes;
+    const auto open = [&](Split& split) {
+        facts.size = split.images.size();
+        return std::make_shared<ImageFolder>(facts, folder + "/" + split.name,
+                                             std::move(split.images), preprocessing);
     };
-    return {open("train", std::move(train)), open("val", std::move(test))};
+    result.train = open(train);
+    result.test = open(test);
+    return result;
 }
 
 }  // namespace gradus

@@ -97,6 +97,8 @@ void Loader::work(int64_t epoch, int64_t first_batch) {
         for (int64_t number = first_batch; number < batches(); ++number) {
             Batch batch = make_batch(epoch, number, order);
             if (stopping_) break;  // the batch may be unfinished
+            const auto images = static_cast<int64_t>(batch.indices.size());
+            if (images < std::min(options_.least, options_.batch_size)) continue;
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [&] {
                 return stopping_ || static_cast<int64_t>(ready_.size()) < options_.prefetch;
@@ -106,6 +108,9 @@ void Loader::work(int64_t epoch, int64_t first_batch) {
             lock.unlock();
             changed_.notify_all();
         }
+        check_kind(dataset_->damaged_count() < dataset_->size(), ErrorKind::data,
+                   dataset_->facts().name, ": none of the ", dataset_->size(),
+                   " images can be read; the first: ", dataset_->first_damage());
     } catch (...) {
         error = std::current_exception();
     }
@@ -172,7 +177,8 @@ void Loader::fill_image(int64_t index, const Rng& rng, float* values) const {
     }
 }
 
-// Throws the first error, or moves the rows of sound images together.
+// Throws the first error, or moves the rows of sound images together. Where none is sound, only the
+// indices say so.
 void Loader::leave_out_damaged(const std::vector<std::exception_ptr>& errors, Batch& batch) const {
     const Batch all = batch;
     std::vector<int64_t> sound;
@@ -186,8 +192,8 @@ void Loader::leave_out_damaged(const std::vector<std::exception_ptr>& errors, Ba
         }
     }
     if (sound.size() == errors.size()) return;
-    check_kind(!sound.empty(), ErrorKind::data, dataset_->facts().name, ": none of the ",
-               errors.size(), " images of a batch can be read; look at --data-path");
+    batch.indices.resize(sound.size());
+    if (sound.empty()) return;
     std::vector<int64_t> extents = all.images.shape().extents();
     extents[0] = static_cast<int64_t>(sound.size());
     batch.images = Tensor::empty(Shape(extents));
@@ -199,7 +205,6 @@ void Loader::leave_out_damaged(const std::vector<std::exception_ptr>& errors, Ba
         std::copy_n(all.images.data<float>() + sound[n] * count, count,
                     batch.images.data<float>() + static_cast<int64_t>(n) * count);
     }
-    batch.indices.resize(sound.size());
 }
 
 }  // namespace gradus

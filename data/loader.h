@@ -39,6 +39,7 @@ struct LoaderOptions {
     int64_t batch_size = 128;
     bool shuffle = false;    // else in the data set's order
     bool drop_last = false;  // leave out a last batch that is not full
+    int64_t least = 1;       // a batch that damage leaves fewer images is passed over
     Augmentation augmentation = {};
     int64_t prefetch = 4;  // batches ready ahead, at most
 };
@@ -56,8 +57,9 @@ class Loader {
 
     // Begins an epoch at one of its batches; an epoch in progress is given up.
     void start(int64_t epoch, int64_t first_batch = 0);
-    // The next batch, or nothing after the last one. An exception of the background thread is
-    // thrown here, once; then the epoch is over.
+    // The next batch, or nothing after the last one; never an empty one: a batch that is passed over
+    // is a gap in the numbers. An exception of the background thread is thrown here, once; then the
+    // epoch is over. Error(data) at the end of an epoch if no image of the data set can be read.
     std::optional<Batch> next();
 
   private:

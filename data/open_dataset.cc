@@ -2,7 +2,9 @@
 
 #include "data/cifar.h"
 #include "data/idx.h"
+#include "data/idx_folder.h"
 #include "data/image_folder.h"
+#include "data/label_notes.h"
 #include "data/resize.h"
 #include "data/synthetic.h"
 #include "tensor/check.h"
@@ -12,50 +14,9 @@ namespace gradus {
 
 namespace {
 
-DatasetFacts fashion_mnist() {
-    DatasetFacts facts;
-    facts.name = "fashion-mnist";
-    facts.classes = {"t-shirt", "trouser", "pullover", "dress", "coat",
-                     "sandal",  "shirt",   "sneaker",  "bag",   "ankle boot"};
-    facts.mean = {0.2860f};
-    facts.deviation = {0.3530f};
-    facts.may_flip = true;
-    return facts;
-}
-
-DatasetFacts mnist() {
-    DatasetFacts facts;
-    facts.name = "mnist";
-    facts.classes = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-    facts.mean = {0.1307f};
-    facts.deviation = {0.3081f};
-    return facts;
-}
-
-DatasetPtr open_split(const DatasetFacts& facts, const std::string& folder, const char* split) {
-    const std::string images = join(split, "-images-idx3-ubyte");
-    const std::string labels = join(split, "-labels-idx1-ubyte");
-    const std::string images_path = find_idx(folder, images);
-    const std::string labels_path = find_idx(folder, labels);
-    for (const auto& [path, name] :
-         {std::pair(images_path, images), std::pair(labels_path, labels)}) {
-        check_kind(!path.empty(), ErrorKind::data, facts.name, ": no ", name, " or ", name,
-                   ".gz in ", folder, "; give their folder by --data-path, say what is there by ",
-                   "--dataset (--list-datasets), or use --dataset synthetic");
-    }
-    return open_idx(facts, images_path, labels_path);
-}
-
-DataSplits open_idx_folder(const DatasetFacts& facts, const std::string& folder) {
-    DataSplits splits;
-    splits.train = open_split(facts, folder, "train");
-    splits.test = open_split(facts, folder, "t10k");
-    check_kind(splits.train->image_shape() == splits.test->image_shape(), ErrorKind::data,
-               facts.name, ": training images are ", splits.train->image_shape(),
-               ", test images are ", splits.test->image_shape(), " in ", folder,
-               "; the files do not belong together");
-    splits.announcement = join("in ", folder);
-    return splits;
+DataSplits open_idx_files(const std::string& folder, const std::string& asked) {
+    IdxFolder files = open_idx_folder(folder, asked);
+    return {files.train, files.test, join("in ", folder), std::move(files.notes)};
 }
 
 DataSplits open_synthetic(const DatasetOptions& options, const std::string& why) {
@@ -81,25 +42,26 @@ const std::string& folder_or_system(const DatasetOptions& options) {
 DataSplits open_auto(const DatasetOptions& options) {
     const std::string& folder = folder_or_system(options);
     const bool found = !options.path.empty() || has_fashion_mnist(folder);
-    if (found) return open_idx_folder(fashion_mnist(), folder);
+    if (found) return open_idx_files(folder, "auto");
     return open_synthetic(options, join("drawn by this program, as there is no Fashion-MNIST in ",
                                         folder, "; scripts/setup.sh installs it"));
 }
 
 DataSplits open_fashion_mnist(const DatasetOptions& options) {
-    return open_idx_folder(fashion_mnist(), folder_or_system(options));
+    return open_idx_files(folder_or_system(options), "fashion-mnist");
 }
 
 DataSplits open_mnist(const DatasetOptions& options) {
     check_kind(!options.path.empty(), ErrorKind::data,
                "mnist: its files are not part of the system; give their folder by --data-path");
-    return open_idx_folder(mnist(), options.path);
+    return open_idx_files(options.path, "mnist");
 }
 
 DataSplits open_cifar_folder(const Cifar& cifar, const std::string& folder) {
     check_kind(!folder.empty(), ErrorKind::data, cifar.name, ": its files are not part of the ",
                "system; give the folder of the unpacked binary version by --data-path");
-    return {open_cifar(cifar, folder, true), open_cifar(cifar, folder, false), "in " + folder};
+    return {open_cifar(cifar, folder, true), open_cifar(cifar, folder, false), "in " + folder,
+            cifar_notes(cifar, folder)};
 }
 
 DataSplits open_cifar10(const DatasetOptions& options) {
@@ -136,9 +98,8 @@ DataSplits open_image_folder(const DatasetOptions& options) {
     normalise(find_row(normalisations(), "normalisation", usual ? "imagenet" : options.normalize),
               3, facts);
     ImageFolders folders = open_image_folders(options.path, facts, preprocessing);
-    return {
-        folders.train, folders.test,
-        join("in ", options.path, "; data_sha256 is of names, sizes and labels, not of pixels")};
+    folders.notes.push_back("data_sha256 is of names, sizes and labels, not of pixels");
+    return {folders.train, folders.test, join("in ", options.path), std::move(folders.notes)};
 }
 
 DataSplits open_drawn(const DatasetOptions& options) {
@@ -206,7 +167,12 @@ DataSplits open_dataset(const DatasetOptions& options) {
     splits.announcement =
         join("data: ", facts.name, ", ", splits.train->size(), " training and ",
              splits.test->size(), " test images of ", facts.image_shape[0], " x ",
-             facts.image_shape[1], " x ", facts.image_shape[2], ", ", splits.announcement);
+             facts.image_shape[1], " x ", facts.image_shape[2], " in ", facts.classes.size(),
+             facts.classes.size() == 1 ? " class, " : " classes, ", splits.announcement);
+    for (const std::string& note : label_notes(*splits.train, *splits.test)) {
+        splits.notes.push_back(note);
+    }
+    for (const std::string& note : splits.notes) splits.announcement += "; " + note;
     return splits;
 }
 

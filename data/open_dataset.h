@@ -24,7 +24,10 @@ struct DatasetOptions {
 struct DataSplits {
     DatasetPtr train;
     DatasetPtr test;
-    std::string announcement;  // one line: what was opened, from where, how many, and why
+    std::string
+        announcement;  // one line: the data set, how many images and classes, from where and
+                       // why, and the notes
+    std::vector<std::string> notes;  // what the reader left out or assumed
 };
 
 struct DatasetRow {

@@ -24,7 +24,7 @@ LAYERS = [
     ("autograd/*", "tensor"),
     ("nn/*", "tensor autograd"),
     ("models/*", "tensor autograd nn"),
-    ("data/*", "tensor"),
+    ("data/*", "tensor io"),
     ("quant/*", "tensor autograd nn"),
     ("integer/*", "tensor autograd nn quant"),
     ("run/train/*", "tensor autograd nn models data quant integer io run run/command_line"),

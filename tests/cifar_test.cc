@@ -104,6 +104,13 @@ BOOST_AUTO_TEST_CASE(whole_folders_are_opened) {
         data.test->image(9999, pixels.data());
         BOOST_TEST(pixels[0] == 7);
         BOOST_CHECK_THROW(data.test->image(10000, pixels.data()), Error);
+        const bool fine = cifar->label_bytes > 1;
+        const std::string& line = data.announcement;
+        BOOST_TEST((line.find("fine labels, the coarse ones are left out") != line.npos) == fine);
+        BOOST_TEST(line.find("left out: ") == line.npos, line);
+        folder.file("data_batch_6.bin", "x");
+        BOOST_TEST(open_dataset(options(cifar->name, folder.path("")))
+                       .announcement.find("; left out: data_batch_6.bin") != line.npos);
     }
 }
 

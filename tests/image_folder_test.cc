@@ -231,6 +231,77 @@ BOOST_AUTO_TEST_CASE(folders_are_checked) {
     refused({"train", "no folders of classes"});
 }
 
+// The notes of the data line, without that of the hash.
+std::string notes_of(const TemporaryFolder& folder) {
+    std::string line = open_dataset(options(folder)).announcement;
+    const std::string hash = "; data_sha256 is of names, sizes and labels, not of pixels";
+    BOOST_REQUIRE(line.find(hash) != line.npos);
+    line.erase(line.find(hash), hash.size());
+    return line.substr(std::min(line.find("; "), line.size() - 2) + 2);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_left_out_of_class_folders_is_counted) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    fs::remove(folder.path("train/ant/readme.txt"));
+    BOOST_TEST(notes_of(folder) == "");
+    BOOST_TEST(open_dataset(options(folder)).announcement.find("in 3 classes, in ") !=
+               std::string::npos);
+    for (const char* name :
+         {"ant/a.webp", "bee/b.WebP", "bee/c.jfif", "owl/d.BMP", "owl/Thumbs.db", "owl/none",
+          "owl/.DS_Store", "ant/._0.png", "ant/.e.jpg", "list.txt"}) {
+        folder.file(std::string("train/") + name, "x");
+    }
+    fs::create_directories(folder.path("train/.ipynb_checkpoints"));
+    fs::create_directories(folder.path("train/owl/more/deep"));
+    fs::create_directories(folder.path("train/owl/x.png"));
+    fs::copy_file(kImages + "rgb.png", folder.path("train/owl/more/0.png"));
+    fs::copy_file(kImages + "rgb.png", folder.path("train/owl/more/deep/1.PNG"));
+    folder.file("train/owl/more/2.txt", "x");
+    folder.file("val/ant/f.gif", "x");
+    BOOST_TEST(
+        notes_of(folder) ==
+        "left out of train/: 1 without suffix, 1 .bmp, 1 .db, 1 .jfif, 2 .webp, 2 folders with "
+        "2 images, 4 hidden names, 1 file in no class; left out of val/: 1 .gif");
+    BOOST_TEST(open_dataset(options(folder)).train->size() == 18);
+    fs::create_symlink(fs::absolute(kImages + "rgb.png"), folder.path("train/ant/link.PNG"));
+    BOOST_TEST(open_dataset(options(folder)).train->size() == 19);
+    fs::create_symlink("nowhere", folder.path("train/ant/dangling.png"));
+    BOOST_CHECK(throws(ErrorKind::data, {"ant/dangling.png: is missing", "the link"},
+                       [&] { open_dataset(options(folder)); }));
+    fs::remove(folder.path("train/ant/dangling.png"));
+    for (const char* name : {"0.png", "1.JPEG", "2.JPEG", "3.png", "4.png", "5.png"}) {
+        fs::remove(folder.path(std::string("train/bee/") + name));
+    }
+    BOOST_CHECK(throws(ErrorKind::data, {"train/bee: has no images", "only 1 .jfif, 1 .webp"},
+                       [&] { open_dataset(options(folder)); }));
+}
+
+BOOST_AUTO_TEST_CASE(labels_without_images_are_named) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    folder.file("train.txt", "ant/0.png 1\nbee/0.png 2\nowl/0.png 4\n");
+    folder.file("val.txt", "ant/0.png 1\nbee/0.png 3\nbee/0.png 3\n");
+    const std::string lists = "train/ by " + folder.path("/train.txt") + "; val/ by ";
+    BOOST_TEST(
+        notes_of(folder) ==
+        lists + folder.path("/val.txt") +
+            "; 2 classes have no training images (0, 3): labels begin at 1; 2 test images are "
+            "of classes without training images (3); 2 classes have no test images (2, 4)");
+    fs::remove(folder.path("train.txt"));
+    fs::create_directories(folder.path("meta"));
+    folder.file("meta/val.txt", "ant/0.png 0\n");
+    folder.file("val.txt", "ant/0.png 0\nbee/0.png 1\nowl/0.png 2\n");
+    fs::remove(folder.path("train/ant/readme.txt"));
+    BOOST_TEST(notes_of(folder) == "val/ by " + folder.path("/val.txt") + ", not by " +
+                                       folder.path("/meta/val.txt") +
+                                       ", whose labels count the sorted folders of train/");
+    fs::remove(folder.path("meta/val.txt"));
+    fs::remove(folder.path("val.txt"));
+    fs::remove_all(folder.path("val/owl"));
+    BOOST_TEST(notes_of(folder) == "1 class has no test images (owl)");
+}
+
 BOOST_AUTO_TEST_CASE(the_threads_do_not_matter) {
     const TemporaryFolder folder;
     write_folders(folder);
@@ -282,9 +353,62 @@ BOOST_AUTO_TEST_CASE(a_damaged_image_stops_or_is_left_out_and_counted) {
     BOOST_TEST(told[1].find("train/owl/5.png: is neither JPEG nor PNG") != std::string::npos);
     BOOST_TEST(lenient->new_damage().empty());
     BOOST_TEST(lenient->damaged_count() == 2);
-    Loader alone(lenient, {.batch_size = 1});
-    alone.start(0, 7);
-    BOOST_CHECK(throws(ErrorKind::data, {"none of the 1 images"}, [&] { alone.next(); }));
+}
+
+// Batches of two: the first has no sound image, the third one, the last is a half with none.
+BOOST_AUTO_TEST_CASE(a_batch_of_nothing_but_damage_is_passed_over) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    fs::remove(folder.path("train/owl/5.png"));  // 17 are left
+    for (const char* name :
+         {"train/ant/0.png", "train/ant/1.png", "train/ant/4.png", "train/owl/4.JPEG"}) {
+        fs::remove(folder.path(name));
+        folder.file(name, "broken");
+    }
+    const DatasetPtr data = open_dataset(options(folder, true)).train;
+    const auto numbers = [&](int64_t least) {
+        Loader loader(data, {.batch_size = 2, .least = least});
+        std::vector<int64_t> passed;
+        loader.start(0);
+        while (const auto batch = loader.next()) passed.push_back(batch->number);
+        return passed;
+    };
+    BOOST_TEST(numbers(1) == (std::vector<int64_t>{1, 2, 3, 4, 5, 6, 7}));
+    BOOST_TEST(numbers(2) == (std::vector<int64_t>{1, 3, 4, 5, 6, 7}));
+    BOOST_TEST(data->damaged_count() == 4);
+    Loader single(data, {.batch_size = 1, .least = 2});
+    single.start(0, 16);
+    BOOST_TEST(!single.next());
+}
+
+BOOST_AUTO_TEST_CASE(a_data_set_of_nothing_but_damage_is_refused) {
+    const TemporaryFolder folder;
+    write_folders(folder);
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path("val"))) {
+        if (entry.is_regular_file()) fs::resize_file(entry.path(), 1);
+    }
+    Loader loader(open_dataset(options(folder, true)).test, {.batch_size = 4});
+    loader.start(0);
+    BOOST_CHECK(
+        throws(ErrorKind::data, {"none of the 6 images", "val/ant/0.png"}, [&] { loader.next(); }));
+}
+
+// A broken image alone in its batch; two images of which one is left, and layers that see one pixel.
+// The broken ones are odd in number, so that of some batch one image is left.
+BOOST_AUTO_TEST_CASE(train_passes_over_batches_of_damage) {
+    const TemporaryFolder folder, runs;
+    write_folders(folder);
+    for (const char* name : {"ant/0", "ant/1", "bee/0", "bee/3", "owl/0"}) {
+        fs::resize_file(folder.path(join("train/", name, ".png")), 9);
+    }
+    for (const auto& [size, model] : {std::pair{"1", "resnet20"}, {"2", "resnet18"}}) {
+        const ProcessOutcome end = run_train(short_run(
+            folder,
+            {"--image-size", "8", "--stem", "imagenet", "--batch-size", size, "--max-steps", "18",
+             "--model", model, "--on-bad-image", "skip", "--quiet", "--output", runs.path(size)}));
+        BOOST_TEST(end.code == 0, end.err);
+        BOOST_TEST(end.err.find("5 of the 18 train images") != std::string::npos, end.err);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

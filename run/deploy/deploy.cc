@@ -139,9 +139,10 @@ void Deployment::write_golden() {
     all_at_once.batch_size = images_wanted();
     Loader loader(run_.data.test, all_at_once);
     loader.start(0);
-    save_golden(options_.golden, run_.model, program_, loader.next()->images, run_facts(run_),
+    const Tensor images = loader.next()->images;
+    save_golden(options_.golden, run_.model, program_, images, run_facts(run_),
                 [] { stop_if_interrupted("while writing the bundle"); });
-    progress_.line(join("golden bundle of ", images_wanted(), " images in ", options_.golden,
+    progress_.line(join("golden bundle of ", images.shape()[0], " images in ", options_.golden,
                         "; ./deploy --verify ", options_.golden, " replays it"));
 }
 

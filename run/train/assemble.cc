@@ -85,6 +85,7 @@ LoaderOptions training_loader(const Options& o, const Dataset& data) {
     options.batch_size = std::min<int64_t>(o.batch_size, data.size());
     options.shuffle = true;
     options.drop_last = true;
+    options.least = 2;  // batch norm needs two values, and a layer may see one pixel
     options.augmentation.crop_padding = o.crop_padding;
     options.augmentation.flip = o.flip && data.facts().may_flip;
     options.augmentation.resized_crop = data.facts().photographs;

@@ -54,6 +54,7 @@ Accuracy evaluate(const Graph& graph, Loader& loader, Progress& progress, const 
         add_batch(accuracy, execute(graph, batch->images, RunMode{}).output.data(), batch->labels);
         progress.count(what, accuracy.images, loader.dataset().size());
     }
+    report_damage(loader.dataset(), progress);
     return accuracy;
 }
 
@@ -75,6 +76,7 @@ IntegerEvaluation evaluate_integers(const QuantizedModel& model, const Program& 
         }
         progress.count("integers", result.integer.images, loader.dataset().size());
     }
+    report_damage(loader.dataset(), progress);
     result.readable_different = readable.codes_different() + readable.logits_different();
     return result;
 }

@@ -81,8 +81,9 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
         Stopwatch watch;
         while (position_.phase_step < total) {
             const auto batch = loader_.next();
-            if (!batch) break;
             report_damage(loader_.dataset(), progress_);
+            pass_over(batch ? batch->number : batches, total);
+            if (!batch || position_.phase_step == total) break;
             lr = schedule.at(position_.phase_step + 1);
             step(*batch, settings, lr);
             step_seconds_.push_back(watch.seconds());
@@ -94,6 +95,15 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
         }
         finish_epoch(settings, hooks, lr);
     }
+}
+
+// The schedule and the random numbers of a step belong to its place: batches whose images cannot be
+// read take their steps with them.
+void Trainer::pass_over(int64_t batch, int64_t total) {
+    const int64_t steps = std::min(batch - position_.batch, total - position_.phase_step);
+    position_.batch += steps;
+    position_.step += steps;
+    position_.phase_step += steps;
 }
 
 void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr) {

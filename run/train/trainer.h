@@ -65,6 +65,7 @@ class Trainer {
 
   private:
     const Graph& graph(const PhaseSettings& settings) const;
+    void pass_over(int64_t batch, int64_t total);
     void step(const Batch& batch, const PhaseSettings& settings, double lr);
     Execution forward(const Batch& batch, const RunMode& mode, const PhaseSettings& settings) const;
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;

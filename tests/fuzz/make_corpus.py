@@ -36,6 +36,8 @@ def main():
     packed = gzip.compress(images, mtime=0)
     for name, data in {"images": images, "images.gz": packed, "cut": images[:-1],
                        "vast": idx(3, (1 << 30, 4000, 4000), b""),
+                       "members.gz": gzip.compress(images[:9], mtime=0) + gzip.compress(images[9:], mtime=0),
+                       "padded.gz": packed + bytes(100), "floats": b"\0\0\x0d\3" + images[4:],
                        "lie.gz": packed[:-4] + struct.pack("<I", 1 << 29)}.items():
         save("idx", name, b"\0" + data)
     save("idx", "labels", b"\1" + labels)
