@@ -38,7 +38,7 @@ with = $(filter yes,$(HAS_$(1)))
 DASHED_SANITIZE := $(subst $(COMMA),-,$(SANITIZE))
 BUILD := build/$(if $(call with,NVCC),cuda,cpu)$(if $(call with,OPENBLAS),,-noopenblas)$\
     $(if $(call with,ONNX),,-noonnx)$(if $(call with,ZLIB),,-nozlib)$\
-    $(if $(call with,TURBOJPEG),-turbojpeg)$\
+    $(if $(call with,TURBOJPEG),-turbojpeg)$(if $(findstring clang,$(CXX)),-clang)$\
     $(addprefix -,$(DASHED_SANITIZE))
 
 # ---- flags ----------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ NUMERICS  := -ffp-contract=off -fno-math-errno -fno-trapping-math -march=x86-64-
 OPTIMIZE  := $(if $(SANITIZE),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) $\
     -fno-sanitize-recover=all,-O3)
 # g++ 12 warns (-Wrestrict) of what std::string itself does.
-WARNINGS  := -Wall -Wextra -Wno-restrict
+WARNINGS  := -Wall -Wextra $(if $(findstring clang,$(CXX)),,-Wno-restrict)
 CXXFLAGS  := -std=c++20 $(OPTIMIZE) $(NUMERICS) $(WARNINGS)
 NVCCFLAGS := -std=c++20 -O3 --fmad=false $(foreach a,75 80 86 89 90,$\
     -gencode arch=compute_$(a)$(COMMA)code=sm_$(a)) -gencode arch=compute_90$(COMMA)code=compute_90 $\

@@ -145,7 +145,9 @@ class GoldenWriter {
     static Json attributes_json(const Instruction& i) {
         Json json = Json::object();
         for (const auto& [name, value] : i.attributes.values()) {
-            if (name != "rule") std::visit([&](const auto& v) { json[name] = v; }, value);
+            if (name == "rule") continue;
+            Json& entry = json[name];  // clang 14 captures no name of a structured binding
+            std::visit([&](const auto& v) { entry = v; }, value);
         }
         return json;
     }

@@ -76,7 +76,7 @@ Graph build(const EfficientNetLite& scale, const ModelOptions& options, const Rn
     x = conv_layers(g, x, in, {{"conv_head", "bn2", "bn2.act", 1280, 1, square_conv(1, 0)}},
                     kStyle);
     x = g.flatten("flatten", g.global_average_pool("global_pool", x));
-    x = g.dropout("dropout", x, scale.dropout);
+    x = g.dropout("dropout", x, options.dropout.value_or(scale.dropout));
     const double bound = 1.0 / std::sqrt(static_cast<double>(options.num_classes));
     return g.finish(g.linear("classifier", x, 1280, options.num_classes, bound));
 }

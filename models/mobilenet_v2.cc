@@ -55,7 +55,7 @@ Graph mobilenet_v2(const ModelOptions& options, const Rng& rng) {
         {{"features.18.0", "features.18.1", "features.18.1.act", last, 1, square_conv(1, 0)}},
         kStyle);
     x = g.flatten("flatten", g.global_average_pool("avgpool", x));
-    x = g.dropout("classifier.0", x, 0.2);
+    x = g.dropout("classifier.0", x, options.dropout.value_or(0.2));
     return g.finish(g.linear("classifier.1", x, last, options.num_classes, 0.01 * std::sqrt(3.0)));
 }
 

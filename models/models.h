@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct ModelOptions {
     int64_t num_classes = 10;
     std::string stem = "auto";  // imagenet, half, small, auto: see models/reductions.h
     double width_mult = 1.0;    // of the channels; 1 for a model that does not scale them
+    // In [0, 1), in front of the classifier; else the model's own.
+    std::optional<double> dropout = {};
 };
 
 using BuildModel = std::function<Graph(const ModelOptions& options, const Rng& rng)>;
@@ -23,6 +26,7 @@ struct Model {
     const char* name;
     const char* description;
     BuildModel build;
+    bool has_dropout = false;
     bool scales_width = false;
 };
 

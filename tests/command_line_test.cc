@@ -228,6 +228,9 @@ BOOST_AUTO_TEST_CASE(flags_without_effect_are_named) {
         "warning: --crop-pct and --on-bad-image have no effect without photographs\n"
         "warning: --interpolation has no effect on images that keep their size\n");
     BOOST_TEST(warnings({"--interpolation", "bicubic", "--image-size", "16"}) == "");
+    BOOST_TEST(warnings({"--dropout", "0"}) ==
+               "warning: --dropout has no effect on resnet18, which has none\n");
+    BOOST_TEST(warnings({"--dropout", "0", "--model", "mobilenet_v2"}) == "");
     BOOST_TEST(warnings({"--hflip"}) ==
                "warning: --hflip has no effect on mnist, whose images are never mirrored\n");
     BOOST_TEST(warnings({"--no-hflip"}) == "");

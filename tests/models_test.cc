@@ -163,6 +163,28 @@ BOOST_AUTO_TEST_CASE(only_mobilenet_has_widths) {
     BOOST_TEST(round_channels(36.0) == 40);
 }
 
+BOOST_AUTO_TEST_CASE(dropout_is_the_models_own_or_as_asked) {
+    for (const Model& m : models()) {
+        const auto rates = [&](std::optional<double> dropout) {
+            const ModelOptions options{{32, 32, 3}, 10, "imagenet", 1.0, dropout};
+            const Graph graph = build_model(m.name, options, Rng(1));
+            std::vector<double> p;
+            for (const Node& node : graph.nodes()) {
+                if (node.op == "dropout") p.push_back(node.attributes.real("p"));
+            }
+            return p;
+        };
+        const bool lite = std::string(m.name).starts_with("efficientnet_lite");
+        const bool expected = lite || std::string(m.name) == "mobilenet_v2";
+        BOOST_TEST(m.has_dropout == expected, m.name);
+        BOOST_TEST(rates({}).size() == (expected ? 1u : 0u), m.name);
+        if (!expected) continue;
+        BOOST_TEST(rates({}).at(0) >= 0.2, m.name);
+        BOOST_TEST(rates(0.0).at(0) == 0.0, m.name);
+        BOOST_TEST(rates(0.75).at(0) == 0.75, m.name);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(unknown_stems_are_refused_by_every_family) {
     for (const Model& m : models()) {
         BOOST_TEST(throws(ErrorKind::usage, {"wide", "imagenet", "small", "half"}, [&] {

@@ -127,6 +127,11 @@ BOOST_AUTO_TEST_CASE(ranges_hold_at_their_ends) {
     BOOST_TEST(train({"--epochs", "0"}).epochs == 0);
     BOOST_TEST(refused({"--batch-size", "0"}, {"--batch-size", "from 1"}));
     BOOST_TEST(refused({"--momentum", "1"}, {"from 0 to below 1"}));
+    for (const char* p : {"1", "-0.5", "-2", "nan"}) {
+        BOOST_TEST(refused({"--dropout", p}, {"--dropout takes a number from"}), p);
+    }
+    BOOST_TEST(train({}).dropout == -1.0);
+    BOOST_TEST(train({"--dropout", "0"}).dropout == 0.0);
     BOOST_TEST(refused({"--seed", "-1"}, {"--seed"}));
     BOOST_TEST(refused({"--max-steps", "99999999999999999999"}, {"--max-steps"}));
 }

@@ -39,6 +39,24 @@ BOOST_AUTO_TEST_CASE(golden_signed_with_its_trap) {
     BOOST_TEST(now.learned(0) == -1.0f);
 }
 
+// docs/algorithms.md: signed symmetric grids mostly lose the gradient from above, others never do.
+BOOST_AUTO_TEST_CASE(alpha_is_moved_from_above_on_few_signed_grids) {
+    const auto moved = [](const QuantFormat& format) {
+        int count = 0;
+        for (int k = 1; k <= 72; ++k) {
+            const float alpha = 0.125f * static_cast<float>(k);
+            Quantizer q = with(format, {alpha});
+            count += use(q, {2.0f * alpha}).learned(0) != 0.0f;
+        }
+        return count;
+    };
+    QuantFormat narrow = format_of(4);
+    narrow.narrow = true;
+    BOOST_TEST(moved(format_of(4)) == 13);
+    BOOST_TEST(moved(narrow) == 72);
+    BOOST_TEST(moved(format_of(4, false)) == 72);
+}
+
 BOOST_AUTO_TEST_CASE(the_narrow_range_has_no_trap) {
     QuantFormat format = format_of(4);
     format.narrow = true;

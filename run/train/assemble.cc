@@ -1,6 +1,7 @@
 #include "run/train/assemble.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "models/models.h"
 #include "quant/ptq/subgraph.h"
@@ -124,7 +125,8 @@ ModelOptions model_options(const Options& o, const Dataset& data) {
     const int64_t classes = o.num_classes > 0 ? o.num_classes : data.class_count();
     check_kind(classes >= data.class_count(), ErrorKind::usage, "--num-classes ", classes,
                ": the data set ", data.facts().name, " has ", data.class_count());
-    return {data.image_shape(), classes, o.stem, o.width_mult};
+    const auto dropout = o.dropout < 0 ? std::nullopt : std::optional(o.dropout);
+    return {data.image_shape(), classes, o.stem, o.width_mult, dropout};
 }
 
 Recipe recipe_of(const Options& o) {

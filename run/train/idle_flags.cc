@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "models/models.h"
 #include "tensor/check.h"
 
 namespace gradus {
@@ -45,15 +46,16 @@ std::vector<IdleRow> rows(const Options& o, const DatasetFacts& data) {
         {!weights && o.float_epochs == 0, {"float-lr"}, "with --float-epochs 0"},
         {!trains,
          {"batch-size", "opt", "momentum", "nesterov", "weight-decay", "norm-weight-decay",
-          "warmup-epochs", "label-smoothing", "max-steps", "save-every", "hflip", "crop-padding",
-          "brightness", "contrast", "saturation", "hue"},
+          "warmup-epochs", "label-smoothing", "max-steps", "save-every", "dropout", "hflip",
+          "crop-padding", "brightness", "contrast", "saturation", "hue"},
          "as nothing is trained"},
         {o.given.contains("weight-bits") && o.given.contains("activation-bits"),
          {"bits"},
          "next to --weight-bits and --activation-bits"},
         {o.given.contains("weight-calibration") && o.given.contains("activation-calibration"),
          {"calibration"},
-         "next to --weight-calibration and --activation-calibration"},
+         "beside --weight-calibration and --activation-calibration"},
+        {!find_model(o.model).has_dropout, {"dropout"}, "on " + o.model + ", which has none"},
         {o.opt == "adamw", {"momentum"}, "with --opt adamw"},
         {o.opt == "adamw" && o.nesterov, {"nesterov"}, "with --opt adamw"},
         {weights,

@@ -50,6 +50,9 @@ void resolve(Options& o) {
                "--weight-bits takes a whole number from 2 to 8; got '", o.weight_bits, "'");
     check_kind(o.activation_bits >= 2, ErrorKind::usage,
                "--activation-bits takes a whole number from 2 to 8; got '", o.activation_bits, "'");
+    check_kind(o.dropout >= 0 || o.dropout == -1, ErrorKind::usage,
+               "--dropout takes a number from 0 to below 1, or -1 for the model's own; got '",
+               o.dropout, "'");
     folding_number(o.bn_fold);
     const bool improves = o.equalize || o.correct_bias || o.ptq != "none";
     check_kind(!improves || o.algo != "none", ErrorKind::usage,

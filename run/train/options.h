@@ -18,6 +18,7 @@ struct Options {
     std::string model = "resnet18";
     std::string stem = "imagenet";  // measured best for the default run, docs/results
     double width_mult = 1.0;        // of the channels, where the model scales them
+    double dropout = -1.0;          // in front of the classifier; -1: the model's own
     int image_size = 0;             // 0: as the data set
     int num_classes = 0;            // 0: as the data set
     std::string weights;            // empty: train the float network first

@@ -17,6 +17,9 @@ void add_network_flags(FlagTable& table, Options& o) {
         .shown_as("NAME");
     table.add("--width-mult", &o.width_mult, "times the channels, where the model scales them")
         .range(0.05, 20);
+    table.add("--dropout", &o.dropout, "in front of the classifier; -1: the model's own")
+        .range(-1)
+        .below(1);
     table.add("--image-size,--img-size", &o.image_size, "pixels a side, 8 to 1024; 0: as the data")
         .range(0, 1024);
     table.add("--num-classes", &o.num_classes, "classes; 0: as the data").range(0, 1 << 20);
