@@ -156,7 +156,7 @@ std::vector<std::exception_ptr> Loader::fill_images(int64_t epoch, Batch& batch)
         }
     };
     std::vector<std::jthread> helpers;
-    for (int i = 1; i < workers_; ++i) helpers.emplace_back(work);
+    for (int64_t i = 1; i < std::min<int64_t>(workers_, size); ++i) helpers.emplace_back(work);
     work();
     helpers.clear();
     return errors;

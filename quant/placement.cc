@@ -13,7 +13,21 @@ int only_consumer(const Graph& network, int id) {
     return consumers.size() == 1 ? consumers[0] : -1;
 }
 
-// True if no other weighted layer stands between this one and the output.
+bool is_activation(const Node& node) {
+    return node.op == "relu" || node.op == "relu6";
+}
+
+// The last node after `id` on a chain of nodes that `belongs` accepts and nothing else reads.
+template <class Belongs>
+int tail_of(const Graph& network, int id, const Belongs& belongs) {
+    for (int next = only_consumer(network, id); next >= 0; next = only_consumer(network, id)) {
+        if (!belongs(network.node(next))) break;
+        id = next;
+    }
+    return id;
+}
+
+// Whether no other weighted layer stands between this one and the output.
 bool is_last(const Graph& network, int layer) {
     int id = layer;
     while (id >= 0 && id != network.output()) {
@@ -47,10 +61,9 @@ void place_behind(const Graph& network, bool spare_main_branch, Placement& place
     for (int id = 0; id < static_cast<int>(network.nodes().size()); ++id) {
         const Node& node = network.node(id);
         if (node.kind == NodeKind::parameter) continue;
-        const bool activation = node.op == "relu" || node.op == "relu6";
-        if (node.kind != NodeKind::input && !is_weighted(node) && node.op != "add" && !activation) {
-            continue;
-        }
+        const bool makes_values = node.kind == NodeKind::input || is_weighted(node) ||
+                                  node.op == "add" || is_activation(node);
+        if (!makes_values) continue;
         const int tail = fused_tail(network, id);
         if (tail != network.output()) place.behind[tail] = tail;
     }
@@ -91,12 +104,12 @@ int following_batch_norm(const Graph& network, int conv) {
 }
 
 int fused_tail(const Graph& network, int id) {
-    for (int next = only_consumer(network, id); next >= 0; next = only_consumer(network, id)) {
-        const std::string& op = network.node(next).op;
-        if (op != "batch_norm" && op != "relu" && op != "relu6") break;
-        id = next;
-    }
-    return id;
+    return tail_of(network, id,
+                   [](const Node& node) { return node.op == "batch_norm" || is_activation(node); });
+}
+
+int activation_tail(const Graph& network, int id) {
+    return tail_of(network, id, is_activation);
 }
 
 bool passes_through(const Node& node) {

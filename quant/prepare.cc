@@ -189,10 +189,11 @@ class Rewriter {
     }
 
     // `last`: the layer, or the batch norm folded into it. Logits leave as floats; so does, where
-    // the target adds in float, what is not read by one quantizer alone.
+    // the target adds in float, what is not read by one quantizer alone. A batch norm after `last`
+    // is not folded and reads floats.
     Attributes layer_attributes(const Node& layer, int last) const {
         Attributes attributes = layer.attributes;
-        const int tail = fused_tail(network_, last);
+        const int tail = activation_tail(network_, last);
         const auto readers = network_.consumers(tail);
         const bool one_quantizer = readers.size() == 1 && place_.before.count(readers[0]) > 0;
         const bool requantized = hardware_.requantize != RequantizeRule::none &&

@@ -6,8 +6,12 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
+
+#include "tensor/check.h"
+#include "tensor/cores.h"
 
 namespace gradus {
 
@@ -19,16 +23,21 @@ thread_local bool inside_task = false;
 
 class Pool {
   public:
-    explicit Pool(int helpers) {
-        for (int i = 0; i < helpers; ++i) helpers_.emplace_back([this] { help(); });
+    // Error(runtime) where the system does not give that many threads.
+    explicit Pool(int helpers)
+        : may_look_(std::clamp(available_cores() - 1, 0, helpers)),
+          core_each_(may_look_ == helpers) {
+        try {
+            for (int i = 0; i < helpers; ++i) helpers_.emplace_back([this] { help(); });
+        } catch (const std::system_error& error) {
+            const size_t started = helpers_.size() + 1;
+            stop();
+            fail(ErrorKind::runtime, "only ", started, " of ", helpers + 1,
+                 " threads could be started (", error.code().message(), "); take fewer --threads");
+        }
     }
 
-    ~Pool() {
-        stopping_ = true;
-        generation_.fetch_add(1);
-        generation_.notify_all();
-        for (std::thread& helper : helpers_) helper.join();
-    }
+    ~Pool() { stop(); }
 
     // False if another thread has the pool.
     bool run(int64_t tasks, TaskFunction task, const void* context) {
@@ -41,19 +50,37 @@ class Pool {
         error_ = nullptr;
         gate_.store(open, std::memory_order_release);
         generation_.fetch_add(1, std::memory_order_release);
-        generation_.notify_all();
+        wake();
         take_tasks();
         gate_.fetch_and(~open, std::memory_order_acq_rel);
-        while (gate_.load(std::memory_order_acquire) != 0) _mm_pause();
+        wait_for_helpers();
         if (error_) std::rethrow_exception(error_);
         return true;
     }
 
   private:
     static constexpr uint32_t open = 1u << 31;  // helpers may enter; below it: how many are inside
-    // A helper looks for work this often before it sleeps: about as long as the serial parts
-    // between two kernels of a training step.
-    static constexpr int patience = 20000;
+    // Who waits looks this often before it sleeps: about as long as the serial parts between two
+    // kernels of a training step. After the first looks it offers its core to others each time.
+    static constexpr int brief = 4000, patience = 5000;
+
+    template <class Ready>
+    static void look(const Ready& ready) {
+        for (int i = 0; i < patience && !ready(); ++i) {
+            if (i < brief) {
+                _mm_pause();
+            } else {
+                std::this_thread::yield();
+            }
+        }
+    }
+
+    // Where there are more helpers than cores each wakes the next: no more wake up than a loop is
+    // long enough for.
+    void wake() {
+        if (core_each_) return generation_.notify_all();
+        if (next_.load(std::memory_order_relaxed) < tasks_) generation_.notify_one();
+    }
 
     void take_tasks() {
         inside_task = true;
@@ -68,6 +95,14 @@ class Pool {
         inside_task = false;
     }
 
+    void wait_for_helpers() {
+        const auto all_left = [this] { return gate_.load(std::memory_order_acquire) == 0; };
+        if (core_each_) look(all_left);
+        for (uint32_t inside; (inside = gate_.load(std::memory_order_acquire)) != 0;) {
+            gate_.wait(inside, std::memory_order_acquire);
+        }
+    }
+
     bool enter() {
         uint32_t gate = gate_.load(std::memory_order_acquire);
         while (gate & open) {
@@ -76,23 +111,42 @@ class Pool {
         return false;
     }
 
+    void leave() {
+        if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
+    }
+
+    // Returns when the generation is no longer `seen`. A helper without a core of its own sleeps.
+    void wait_for_work(uint32_t seen) {
+        const auto changed = [&] { return generation_.load(std::memory_order_acquire) != seen; };
+        if (looking_.fetch_add(1, std::memory_order_relaxed) < may_look_) look(changed);
+        looking_.fetch_sub(1, std::memory_order_relaxed);
+        generation_.wait(seen, std::memory_order_acquire);
+    }
+
     void help() {
         uint32_t seen = 0;
         while (!stopping_) {
             if (enter()) {
+                if (!core_each_) wake();
                 take_tasks();
-                gate_.fetch_sub(1, std::memory_order_acq_rel);
+                leave();
             }
-            for (int i = 0; i < patience && generation_.load(std::memory_order_acquire) == seen;
-                 ++i) {
-                _mm_pause();
-            }
-            generation_.wait(seen, std::memory_order_acquire);
+            wait_for_work(seen);
             seen = generation_.load(std::memory_order_acquire);
         }
     }
 
+    void stop() {
+        stopping_ = true;
+        generation_.fetch_add(1);
+        generation_.notify_all();
+        for (std::thread& helper : helpers_) helper.join();
+    }
+
     std::vector<std::thread> helpers_;
+    const int may_look_;  // helpers for which there is a core besides the caller's
+    const bool core_each_;
+    std::atomic<int> looking_{0};
     std::atomic<bool> stopping_{false};
     std::mutex mutex_;  // of the one job at a time
     std::atomic<uint32_t> generation_{0};
@@ -106,7 +160,7 @@ class Pool {
 };
 
 struct Threads {
-    int count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    int count = available_cores();
     std::unique_ptr<Pool> pool;
 };
 

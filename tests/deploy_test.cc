@@ -240,11 +240,14 @@ BOOST_AUTO_TEST_CASE(an_accumulator_goes_with_the_run_and_its_bundle) {
     const std::string run = runs().folder(
         {"--hardware", "fbgemm", "--accumulator", "acc16", "--algo", "minmax", "--bits", "8"});
     const TemporaryFolder folder;
-    const std::string bundle = folder.path("g");
-    const ProcessOutcome end = run_deploy({run, "--json", "--images", "2", "--golden", bundle});
+    const std::string bundle = folder.path("g"), onnx = folder.path("net.onnx");
+    const ProcessOutcome end = run_deploy(
+        {run, "--json", "--images", "2", "--golden", bundle, "--onnx", onnx, "--target", "qonnx"});
     BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
     const json found = json::parse(end.out);
     BOOST_TEST(contains(found.at("rules"), "accumulators acc16"), found.at("rules"));
+    BOOST_TEST(contains(read_bytes(onnx), "float bias, accumulators acc16"));
+    BOOST_TEST(!contains(read_bytes(onnx), "accumulators exact or"));
     BOOST_TEST(found.at("codes_different") == 0);
     BOOST_TEST(contains(end.err, "note: acc16 changed "), end.err);
     BOOST_TEST(!contains(end.err, "changed 0 of"), end.err);

@@ -157,13 +157,38 @@ const RowCases every_algorithm(
     });
 
 BOOST_AUTO_TEST_CASE(every_folding_is_the_same_in_integers) {
-    for (const char* hardware : {"academic", "onnxruntime"}) {
-        for (int folding = hardware == std::string("academic") ? -1 : 0; folding <= 4; ++folding) {
+    for (const char* hardware : {"academic", "acl", "onnxruntime"}) {
+        const bool apart = !find_hardware(hardware).integer_throughout();
+        for (int folding = apart ? -1 : 0; folding <= 4; ++folding) {
             Recipe recipe = recipe_of("lsq", hardware);
             recipe.bn_fold = folding;
             check_integers(recipe);
             check_integers(recipe, with_conv_biases(small_network()));
         }
+    }
+}
+
+// acl requantizes what one layer reads; a batch norm in between that is not folded reads floats,
+// directly after the layer or after its ReLU.
+BOOST_AUTO_TEST_CASE(a_batch_norm_that_is_not_folded_reads_floats) {
+    for (const bool relu_first : {false, true}) {
+        GraphBuilder g({12, 12, 1}, Rng(3));
+        int x = g.conv2d("conv1", g.input(), 1, 8, 3, square_conv(1, 1));
+        if (relu_first) x = g.relu("relu1", x);
+        x = g.relu("relu2", g.batch_norm("bn1", x, 8));
+        x = g.relu("relu3", g.conv2d("conv2", x, 8, 8, 3, square_conv(2, 1)));
+        x = g.conv2d("conv3", x, 8, 8, 3, square_conv(1, 1));
+        const Graph network =
+            g.finish(g.linear("fc", g.flatten("flatten", g.global_average_pool("pool", x)), 8, 5));
+        Recipe recipe = recipe_of("lsq", "acl");
+        recipe.bn_fold = -1;
+        check_integers(recipe, network);
+        const QuantizedModel model = quantize(network, recipe);
+        const auto keeps_codes = [&](const char* name) {
+            return model.inference.node(model.inference.find(name)).attributes.has("accumulator");
+        };
+        BOOST_TEST(!keeps_codes("conv1"));
+        BOOST_TEST(keeps_codes("conv2"));
     }
 }
 

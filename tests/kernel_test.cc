@@ -1,8 +1,14 @@
 #include "tensor/kernel.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
 
 #include "tensor/cuda.h"
 #include "tensor/kernels/relu.h"
@@ -81,8 +87,59 @@ BOOST_AUTO_TEST_CASE(every_task_runs_once) {
     }
 }
 
+// Many more threads than cores, in loops too short for most of them and in some that are not.
+BOOST_AUTO_TEST_CASE(hundreds_of_threads_end) {
+    const int before = thread_count();
+    for (const int threads : {33, 500}) {
+        set_thread_count(threads);
+        std::vector<int> runs(600);
+        for (int loop = 0; loop < 2000; ++loop) {
+            parallel_tasks(loop % 100 == 0 ? 600 : loop % 7, [&](int64_t i) { ++runs[i]; });
+        }
+        // Of 7 loops one has more than 5 tasks; the last 593 places are only in the long ones.
+        BOOST_TEST(std::count(runs.begin() + 7, runs.end(), 20) == 593, threads);
+        BOOST_TEST(std::accumulate(runs.begin(), runs.end(), 0) == 17937, threads);
+    }
+    set_thread_count(before);
+}
+
+// Tasks that wait for one another: all threads that were asked for are there.
+BOOST_AUTO_TEST_CASE(every_thread_takes_part) {
+    const int before = thread_count();
+    set_thread_count(9);
+    for (int loop = 0; loop < 20; ++loop) {
+        std::atomic<int> here = 0;
+        parallel_tasks(9, [&](int64_t) {
+            ++here;
+            while (here < 9) std::this_thread::yield();
+        });
+        BOOST_TEST(here == 9);
+    }
+    set_thread_count(before);
+}
+
+// In a child, whose address space has room for the stacks of some, and not of all.
+BOOST_AUTO_TEST_CASE(threads_that_the_system_does_not_give_are_refused) {
+    set_thread_count(thread_count());  // no helpers that the child would miss
+    const pid_t child = fork();
+    if (child == 0) {
+        rlim_t pages = 0;
+        std::ifstream("/proc/self/statm") >> pages;
+        const rlim_t room = pages * sysconf(_SC_PAGESIZE) + (rlim_t{256} << 20);
+        const rlimit limit{room, room};
+        setrlimit(RLIMIT_AS, &limit);
+        set_thread_count(1000);
+        const bool refused = throws(ErrorKind::runtime, {"of 1000 threads", "--threads"},
+                                    [] { parallel_tasks(2, [](int64_t) {}); });
+        _exit(refused ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 0), status);
+}
+
 BOOST_AUTO_TEST_CASE(an_exception_of_a_task_reaches_the_caller) {
-    for (const int threads : {1, 3}) {
+    for (const int threads : {1, 3, 40}) {
         const int before = thread_count();
         set_thread_count(threads);
         BOOST_CHECK_THROW(parallel_tasks(100, [](int64_t i) { check(i != 57, "task ", i); }),

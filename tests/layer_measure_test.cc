@@ -21,11 +21,13 @@ struct Measured {
     QuantizedModel model;
     Program program;
 
-    explicit Measured(const std::string& hardware, Simulate simulate = Simulate::exact) {
+    explicit Measured(const std::string& hardware, Simulate simulate = Simulate::exact,
+                      std::optional<int> bn_fold = {}) {
         train_a_little(network, 4);
         Recipe recipe;
         recipe.hardware = hardware;
         recipe.simulate = simulate;
+        recipe.bn_fold = bn_fold;
         model = quantize(network, recipe);
         calibrate(model, small_images(32));
         train_a_little(model.training, 3, 0.02f);
@@ -111,6 +113,23 @@ BOOST_AUTO_TEST_CASE(where_hardware_quantizes_inputs_the_place_is_what_the_layer
     const Measurement other = folded.on({2});
     for (const LayerMeasure& l : other.layers()) {
         if (l.layer == "block1.conv2") BOOST_TEST(l.float_node == "block1.bn2");
+    }
+}
+
+// A float output stands for its batch norm where the run folds, whatever the hardware would.
+BOOST_AUTO_TEST_CASE(the_place_of_a_convolution_follows_the_folding_of_the_run) {
+    for (const char* hardware : {"academic", "acl"}) {
+        for (const Folding folding : {Folding::none, Folding::merge, Folding::torch}) {
+            const Measured m(hardware, Simulate::exact, static_cast<int>(folding));
+            const Measurement measured = m.on({4});
+            const std::string place = folding == Folding::none ? "block1.conv2" : "block1.bn2";
+            const LayerMeasure& found = layer(measured, "block1.conv2");
+            BOOST_TEST(found.float_node == place, hardware);
+            const auto simulated = values_in(m.model.inference, small_images(4, 70));
+            const double expected = sqnr(values_in(m.network, small_images(4, 70)).at(place),
+                                         simulated.at("block1.conv2"));
+            BOOST_TEST(std::fabs(*found.sqnr() - expected) < 1e-6, hardware);
+        }
     }
 }
 
@@ -235,7 +254,7 @@ BOOST_AUTO_TEST_CASE(what_a_float_may_round_is_noted_with_its_layer) {
 
 BOOST_AUTO_TEST_CASE(rows_agree_or_say_in_what_they_do_not) {
     const auto between = [](const char* a, const char* b) {
-        return row_difference(find_hardware(a), find_hardware(b));
+        return row_difference(Options(), find_hardware(a), find_hardware(b));
     };
     for (const Hardware& row : hardware_table()) BOOST_TEST(between(row.name, row.name) == "");
     BOOST_TEST(between("tflite", "tflite-single") == "");
@@ -249,14 +268,18 @@ BOOST_AUTO_TEST_CASE(rows_agree_or_say_in_what_they_do_not) {
     BOOST_TEST(starts("onnxruntime", "tflite", "activations u8 asymmetric"));
     Hardware other = find_hardware("tflite");
     other.block_graph = 2;
-    BOOST_TEST(row_difference(find_hardware("tflite"), other) == "block graph 3 instead of 2");
+    BOOST_TEST(row_difference(Options(), find_hardware("tflite"), other) ==
+               "block graph 3 instead of 2");
     other = find_hardware("tflite");
     other.bn_fold = -1;
-    BOOST_TEST(row_difference(find_hardware("tflite"), other) ==
+    BOOST_TEST(row_difference(Options(), find_hardware("tflite"), other) ==
                "batch-norm folding 4 instead of -1");
+    Options run;
+    run.bn_fold = "torch";  // of the run, whatever the rows would choose
+    BOOST_TEST(row_difference(run, find_hardware("tflite"), other) == "");
     other = find_hardware("tflite");
     other.adaptive_sign = true;
-    BOOST_TEST(row_difference(find_hardware("tflite"), other) ==
+    BOOST_TEST(row_difference(Options(), find_hardware("tflite"), other) ==
                "signs fixed instead of by calibration");
 }
 

@@ -4,7 +4,6 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
 #include "autograd/ops.h"
 #include "models/models.h"
@@ -15,6 +14,7 @@
 #include "run/bench/loader_benchmark.h"
 #include "run/console_table.h"
 #include "run/resources.h"
+#include "run/threads.h"
 #include "run/train/trainer.h"
 #include "tensor/parallel.h"
 
@@ -80,8 +80,7 @@ int run_benchmark(const BenchOptions& o) {
     }
     if (o.fake_quantize) return benchmark_fake_quantize(o);
     if (!o.loader.empty()) return benchmark_loader(o);
-    set_thread_count(o.threads > 0 ? o.threads
-                                   : static_cast<int>(std::thread::hardware_concurrency()));
+    use_threads(o.threads);
     const Batch batch = synthetic_batch(o);
     const Graph network =
         build_model(o.model, {{o.image_size, o.image_size, 3}, kClasses, o.stem, o.width_mult},

@@ -5,11 +5,11 @@
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "quant/fake_quantize.h"
 #include "run/console_table.h"
 #include "run/resources.h"
+#include "run/threads.h"
 #include "run/train/trainer.h"
 #include "tensor/parallel.h"
 #include "tensor/rng.h"
@@ -91,8 +91,7 @@ void print_json(const BenchOptions& o, const std::vector<Peer>& peers) {
 }  // namespace
 
 int benchmark_fake_quantize(const BenchOptions& o) {
-    set_thread_count(o.threads > 0 ? o.threads
-                                   : static_cast<int>(std::thread::hardware_concurrency()));
+    use_threads(o.threads);
     Workload workload(o);
     std::vector<Peer> peers = peers_on(workload);
     for (int i = 0; i < o.warmup + o.steps; ++i) {

@@ -2,19 +2,18 @@
 
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "data/loader.h"
 #include "data/open_dataset.h"
 #include "run/console_table.h"
 #include "run/resources.h"
+#include "run/threads.h"
 #include "tensor/parallel.h"
 
 namespace gradus {
 
 int benchmark_loader(const BenchOptions& o) {
-    set_thread_count(o.threads > 0 ? o.threads
-                                   : static_cast<int>(std::thread::hardware_concurrency()));
+    use_threads(o.threads);
     DatasetOptions options;
     options.name = "imagefolder";
     options.path = o.loader;

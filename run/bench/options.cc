@@ -40,7 +40,8 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
     add("--hardware,--backend", &o.hardware, "target of the quantization");
     add("--bits", &o.bits, "of weights and activations").range(2, 8);
     add("--mebibytes", &o.mebibytes, "of the float tensor of --fake-quantize").range(1, 1 << 16);
-    add("--threads", &o.threads, "0: every core; --fake-quantize has 1 unless told").range(0, 1024);
+    add("--threads", &o.threads, "0: the cores it may use; --fake-quantize has 1 unless told")
+        .range(0, 1024);
     add("--steps", &o.steps, "steps, or repeats, that are timed").range(1, 1e9);
     add("--warmup", &o.warmup, "steps before them").range(0, 1e9);
     add("--json", &o.json, "one JSON object instead of a table");

@@ -20,7 +20,8 @@ struct BenchOptions {
     std::string algo = "none";
     std::string hardware = "onnxruntime";
     int bits = 4;
-    int threads = 0;  // 0: every core. The parser replaces it by 1 for fake_quantize
+    int threads =
+        0;  // 0: every core there is for it. The parser replaces it by 1 for fake_quantize
     int steps = 20;
     int warmup = 3;
     int mebibytes = 256;  // of the tensor of fake_quantize

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "integer/lower.h"
 #include "io/golden.h"
@@ -16,11 +15,11 @@
 #include "run/deploy/logits_files.h"
 #include "run/deploy/open_run.h"
 #include "run/signals.h"
+#include "run/threads.h"
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
 #include "run/train/evaluate.h"
 #include "tensor/check.h"
-#include "tensor/parallel.h"
 
 namespace gradus {
 
@@ -275,8 +274,7 @@ int run_deploy(const DeployOptions& options) {
         std::cout << options.answer;
         return 0;
     }
-    set_thread_count(options.threads > 0 ? options.threads
-                                         : static_cast<int>(std::thread::hardware_concurrency()));
+    use_threads(options.threads);
     install_signal_handlers("stopping");
     if (!options.verify.empty()) return verify(options);
     if (!options.golden.empty()) check_golden_folder(options.golden);

@@ -26,12 +26,17 @@ std::string line_of(const std::string& path, const OnnxSummary& s, const std::st
                 " nodes, read back", s.checked ? " and checked by libonnx" : "");
 }
 
+std::string rules_in_force(const QuantizedModel& model) {
+    return rules_text(*model.hardware, model.recipe.accumulator);
+}
+
 // Only onnxruntime's arithmetic is known here bit for bit.
-std::string note_on(const OnnxRequest& request, const Hardware& hardware) {
-    const std::string rules = rules_text(find_hardware("onnxruntime"));
-    if (request.target != "onnxruntime" || rules_text(hardware) == rules) return "";
+std::string note_on(const OnnxRequest& request, const QuantizedModel& model) {
+    const std::string rules = rules_text(find_hardware("onnxruntime"), AccumulatorPolicy::exact);
+    const std::string trained = rules_in_force(model);
+    if (request.target != "onnxruntime" || trained == rules) return "";
     return join("note: onnxruntime computes by ", rules, "; this network was trained for ",
-                hardware.name, " (", rules_text(hardware), "), so codes may differ");
+                model.hardware->name, " (", trained, "), so codes may differ");
 }
 
 // onnxruntime 1.32 has no convolution of INT4.
@@ -93,11 +98,11 @@ std::vector<std::string> write_exports(const DeployOptions& options, const Opene
         make_parent_folders(options.onnx);
         OnnxRequest request = request_of(options, run);
         request.facts["hardware"] = run.model.hardware->name;
-        request.facts["rules"] = rules_text(*run.model.hardware);
+        request.facts["rules"] = rules_in_force(run.model);
         const OnnxSummary summary = save_onnx(options.onnx, run.model, program, request);
         lines.push_back(line_of(options.onnx, summary, request.form + " for " + request.target));
         for (const std::string& note :
-             {note_on(request, *run.model.hardware), note_on_int4(request, run.model)}) {
+             {note_on(request, run.model), note_on_int4(request, run.model)}) {
             if (!note.empty()) lines.push_back(note);
         }
     }

@@ -103,7 +103,7 @@ std::string Measurement::float_place(const Instruction& i) const {
     }
     const int id = network_.find(i.name);
     if (id < 0) return "";
-    const bool folds = model_.hardware->bn_fold >= 0 && i.op == "conv2d";
+    const bool folds = model_.folding() != Folding::none && i.op == "conv2d";
     const int norm = folds ? following_batch_norm(network_, id) : -1;
     return network_.node(norm >= 0 ? norm : id).name;
 }

@@ -74,7 +74,7 @@ void check_config(const std::string& folder, const Options& options) {
 void choose_hardware(const std::string& name, Options& options) {
     const Hardware& trained = find_hardware(options.hardware);
     const Hardware& other = find_hardware(name);
-    const std::string difference = row_difference(trained, other);
+    const std::string difference = row_difference(options, trained, other);
     check_kind(difference.empty(), ErrorKind::usage, "--hardware ", name,
                ": the run was trained for ", trained.name, ", which has ", difference,
                "; train for ", name, " or deploy on a row that agrees");
@@ -103,7 +103,7 @@ QuantizedModel load_model(const std::string& folder, const Graph& network, const
 
 }  // namespace
 
-std::string row_difference(const Hardware& a, const Hardware& b) {
+std::string row_difference(const Options& run, const Hardware& a, const Hardware& b) {
     const auto differs = [](const char* what, const auto& trained, const auto& other) {
         return join(what, ' ', trained, " instead of ", other);
     };
@@ -119,7 +119,9 @@ std::string row_difference(const Hardware& a, const Hardware& b) {
     if (a.block_graph != b.block_graph) {
         return differs("block graph", a.block_graph, b.block_graph);
     }
-    if (a.bn_fold != b.bn_fold) return differs("batch-norm folding", a.bn_fold, b.bn_fold);
+    if (run.bn_fold == "auto" && a.bn_fold != b.bn_fold) {
+        return differs("batch-norm folding", a.bn_fold, b.bn_fold);
+    }
     return "";
 }
 

@@ -32,7 +32,8 @@ QuantizedModel trained_model(const std::string& folder, const Graph& network);
 // run that quantizes.
 OpenedRun open_float_run(const std::string& folder, const std::string& data_path);
 
-// Why a network that was trained for one row cannot be lowered for the other; "" if it can.
-std::string row_difference(const Hardware& trained, const Hardware& other);
+// Why a network that was trained for one row with the options of `run` cannot be lowered for the
+// other; "" if it can.
+std::string row_difference(const Options& run, const Hardware& trained, const Hardware& other);
 
 }  // namespace gradus

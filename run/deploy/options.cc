@@ -36,7 +36,7 @@ std::vector<Flag> deploy_flags(DeployOptions& o) {
     add("--encodings", &o.encodings, "write the grids as AIMET's encodings").shown_as("FILE");
     add("--tensorrt-ranges", &o.tensorrt_ranges, "write the dynamic ranges of activations")
         .shown_as("FILE");
-    add("--threads", &o.threads, "CPU threads; 0: every core").range(0, 1024);
+    add("--threads", &o.threads, "CPU threads; 0: the cores it may use").range(0, 1024);
     add("--json", &o.json, "one JSON object instead of the tables");
     add("-h,--help", &o.help, "this page").used_for(FlagUse::question);
     add("--version", &o.version, "version and build").used_for(FlagUse::question);

@@ -24,7 +24,7 @@ struct DeployOptions {
     std::string encodings;        // write AIMET's encodings here
     std::string tensorrt_ranges;  // write dynamic ranges here
     bool layers = true;           // the table of layers
-    int threads = 0;              // 0: every core
+    int threads = 0;              // 0: the cores that the process may use
     bool json = false;
     bool help = false;
     bool version = false;

@@ -8,7 +8,6 @@
 #include <numeric>
 #include <optional>
 #include <sstream>
-#include <thread>
 
 #include "integer/lower.h"
 #include "io/program_file.h"
@@ -18,6 +17,7 @@
 #include "run/console_table.h"
 #include "run/resources.h"
 #include "run/signals.h"
+#include "run/threads.h"
 #include "run/train/answers.h"
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
@@ -469,8 +469,7 @@ int run_experiment(const Options& options, int argc, const char* const* argv) {
     }
     if (answered(options)) return 0;
     check_names(options);
-    set_thread_count(options.threads > 0 ? options.threads
-                                         : static_cast<int>(std::thread::hardware_concurrency()));
+    use_threads(options.threads);
     if (previewed(options)) return 0;
     install_signal_handlers();
     return Experiment(options, argc, argv).run();

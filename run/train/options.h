@@ -79,7 +79,7 @@ struct Options {
     uint64_t seed = 1;
 
     // machine and bookkeeping
-    int threads = 0;  // 0: every core
+    int threads = 0;  // 0: the cores that the process may use
     std::string device = "auto";
     int log_interval = 50;  // steps
     int save_every = 200;   // steps; 0: only after each epoch

@@ -144,7 +144,7 @@ void add_training_flags(FlagTable& table, Options& o) {
 
 void add_run_flags(FlagTable& table, Options& o) {
     table.section("run");
-    table.add("--threads", &o.threads, "CPU threads; 0: every core")
+    table.add("--threads", &o.threads, "CPU threads; 0: the cores it may use")
         .range(0, 1024)
         .used_for(FlagUse::machine)
         .on_first_page();
