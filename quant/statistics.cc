@@ -51,8 +51,7 @@ struct Channel {
 
 void check_finite(bool finite, int64_t channel) {
     check_kind(finite, ErrorKind::diverged, "statistics: a value of channel ", channel,
-               " is not finite, so there is no range to quantize to; the network diverged before "
-               "this quantizer: lower the learning rate, or look at --weights");
+               " is not finite, so there is no range to quantize to");
 }
 
 // Smallest and largest value. `taint` stays 0 while all values are finite and is NaN after.

@@ -27,7 +27,8 @@ struct State {
         : model(small_quantized(hardware, Simulate::exact)),
           parameters(model.training.parameters()) {
         step();
-        position = {"quantized", 3, 7, 1234, 567, 0.1 + 0.2, 89, 100, 91.23, 4.5};
+        position = {"quantized", 3,   7,     1234, 567, 0.1 + 0.2,
+                    89,          100, 91.23, -1,   4.5, {{{"block1.conv1.weight", 0.1f}}, 2.25}};
     }
 
     void step() {

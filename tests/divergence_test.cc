@@ -2,6 +2,7 @@
 // values and gradients in the metrics; rates and decay of their own; and what a checkpoint brings
 // back.
 #include <boost/test/unit_test.hpp>
+#include <cfloat>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -174,19 +175,123 @@ BOOST_AUTO_TEST_CASE(a_learned_parameter_that_is_not_finite_ends_the_run) {
     }
 }
 
-// With a rate out of all bounds every algorithm ends as diverged, and names where. But for minmax:
-// its scales stay where they are, so that weights of any size are clipped, and all stays finite.
+// minmax and dorefa keep their scales, so that only sizes tell.
 BOOST_AUTO_TEST_CASE(no_algorithm_survives_a_rate_out_of_all_bounds) {
     for (const Algorithm& row : algorithms()) {
-        if (row.name == std::string("minmax")) continue;
-        const TemporaryFolder folder;
-        const auto process = process_of(row.name, folder);
-        PhaseSettings settings = quantized_settings(5);
-        settings.lr = 1e30;
-        BOOST_TEST(throws(ErrorKind::diverged, {"diverged", "quantized step "},
-                          [&] { process->train(settings); }),
-                   row.name);
+        for (const double rate : {1e4, 1e30}) {
+            const TemporaryFolder folder;
+            const auto process = process_of(row.name, folder);
+            PhaseSettings settings = quantized_settings(15);
+            settings.lr = rate;
+            BOOST_TEST(throws(ErrorKind::diverged,
+                              {"diverged", "quantized step ", join("a lower --lr than ", rate)},
+                              [&] { process->train(settings); }),
+                       row.name << ' ' << rate);
+        }
     }
+}
+
+// Every kind of parameter, small and large, just below its limit and beyond it.
+BOOST_AUTO_TEST_CASE(what_grows_out_of_all_proportion_ends_the_run) {
+    struct Case {
+        const char* name;
+        float allowed, refused;
+    };
+    for (const Case& c :
+         {Case{"conv1.weight", 900, 1100}, Case{"block2.conv1.weight", 900, -1100},
+          Case{"bn1.weight", 900, 1100}, Case{"bn1.bias", -900, 1100},
+          Case{"bn1.running_mean", 9e6f, -1.1e7f}, Case{"bn1.running_var", 0.9e14f, 2e14f}}) {
+        const auto train_with = [&](float value) {
+            const TemporaryFolder folder;
+            const auto process = process_of("minmax", folder);
+            PhaseSettings settings = quantized_settings(1);
+            settings.lr = 1e-6;
+            process->train(settings);
+            settings.max_steps = 2;
+            const Graph& g = process->graph();
+            g.node(g.find(c.name)).parameter->value.data<float>()[0] = value;
+            process->train(settings);
+        };
+        BOOST_TEST_CONTEXT(c.name) {
+            BOOST_CHECK_NO_THROW(train_with(c.allowed));
+        }
+        BOOST_TEST(throws(ErrorKind::diverged,
+                          {join("diverged: ", c.name, "[0] is "), " at quantized step 1, the ",
+                           "largest at the start of the phase was ", "a lower --lr"},
+                          [&] { train_with(c.refused); }),
+                   c.name);
+    }
+}
+
+// Limits are relative: a network that starts large may stay large.
+BOOST_AUTO_TEST_CASE(limits_are_relative_to_the_start_of_the_phase) {
+    Parameter weight;
+    weight.name = "conv1.weight";
+    const PhaseStart start{{{"conv1.weight", 4.0f}}, 3.0};
+    BOOST_TEST(largest_allowed(weight, start) == 4000.0f);
+    BOOST_TEST(largest_allowed(weight, {}) == 1000.0f);
+    weight.name = "bn1.running_var";
+    BOOST_TEST(largest_allowed(weight, {{{"bn1.running_var", 1e30f}}, 0}) == FLT_MAX);
+    BOOST_TEST(!loss_diverged(299.0, start));
+    BOOST_TEST(loss_diverged(301.0, start));
+    BOOST_TEST(loss_diverged(NAN, start));
+    BOOST_TEST(!loss_diverged(99.0, {{}, 0.01}));
+}
+
+// Where fc's weights give the loss any size while they are far below their own limit.
+BOOST_AUTO_TEST_CASE(a_loss_out_of_all_proportion_ends_the_run) {
+    const TemporaryFolder folder;
+    const auto process = process_of("minmax", folder);
+    process->train(quantized_settings(1));
+    process->position.loss_sum += 1e6;
+    PhaseSettings settings = quantized_settings(2);
+    settings.lr = 1e-6;
+    BOOST_TEST(throws(ErrorKind::diverged,
+                      {"diverged: the loss of this epoch is ", " at quantized step 2, ",
+                       "at the start of the phase it was ", "a lower --lr"},
+                      [&] { process->train(settings); }));
+}
+
+// A resumed run measures from the same start.
+BOOST_AUTO_TEST_CASE(the_start_of_a_phase_goes_with_the_checkpoint) {
+    const TemporaryFolder folder;
+    const auto process = process_of("minmax", folder);
+    process->train(quantized_settings(3));
+    BOOST_TEST(process->position.start.loss > 0.0);
+    Process other(std::optional<Recipe>(recipe_of("minmax")), folder.path(""), 99);
+    BOOST_REQUIRE(other.load());
+    BOOST_TEST(other.position.start.loss == process->position.start.loss);
+    BOOST_TEST((other.position.start.largest == process->position.start.largest));
+    BOOST_TEST(other.position.start.largest.count("block2.conv1.weight") == 1u);
+}
+
+// No alarm for weights that start next to zero, as zero-initialised ones do.
+BOOST_AUTO_TEST_CASE(a_start_next_to_zero_is_no_divergence) {
+    const TemporaryFolder folder;
+    Process process("", folder.path(""), 1);
+    for (const auto& p : process.parameters) {
+        const bool gamma = p->name.ends_with("bn2.weight");
+        if (!gamma && p->value.shape().rank() != 4) continue;
+        float* x = p->value.data<float>();
+        for (int64_t i = 0; i < p->value.numel(); ++i) x[i] *= gamma ? 0.0f : 1e-5f;
+    }
+    BOOST_CHECK_NO_THROW(process.train());
+    float largest = 0.0f;
+    for (const auto& [name, size] : largest_magnitudes(process.parameters)) {
+        if (name.ends_with("conv1.weight")) largest = std::max(largest, size);
+    }
+    BOOST_TEST(largest > 1e3f * 1e-5f);  // it did move by more than the ratio
+}
+
+// Before its first step no rate of the phase can be at fault.
+BOOST_AUTO_TEST_CASE(a_fault_at_the_start_is_laid_to_the_phase_before) {
+    const TemporaryFolder folder;
+    const auto process = process_of("lsq", folder);
+    parameter(*process, "block2.conv1.input.quantizer", "scale").value.data<float>()[0] = 2e6f;
+    PhaseSettings settings = quantized_settings(3);
+    settings.start_remedy = "a lower --float-lr than 7 may help";
+    BOOST_TEST(throws(ErrorKind::diverged, {"at quantized step 0; a lower --float-lr than 7 may"},
+                      [&] { process->train(settings); }));
 }
 
 BOOST_AUTO_TEST_CASE(metrics_have_the_value_and_gradient_of_every_learned_parameter) {

@@ -365,4 +365,34 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_is_4_and_names_layer_and_step) {
     BOOST_TEST(contains(error, "--float-lr"), end.err);
 }
 
+// Fixed scales clip weights of any size; the loss stays finite.
+BOOST_AUTO_TEST_CASE(a_run_that_ran_away_is_4_and_names_the_flag_of_its_phase) {
+    const auto run = [](const Arguments& more) {
+        const TemporaryFolder runs;
+        Arguments all{"--dataset",    "synthetic",
+                      "--model",      "resnet20",
+                      "--image-size", "8",
+                      "--batch-size", "16",
+                      "--max-steps",  "8",
+                      "--threads",    "1",
+                      "--output",     runs.path("run"),
+                      "--quiet"};
+        all.insert(all.end(), more.begin(), more.end());
+        return run_train(all);
+    };
+    for (const char* algorithm : {"minmax", "dorefa"}) {
+        const ProcessOutcome end =
+            run({"--algo", algorithm, "--lr", "1000", "--float-epochs", "1"});
+        BOOST_TEST(end.code == 4);
+        const std::string error = only_line(end.err, "error: diverged: ");
+        BOOST_TEST(contains(error, "quantized step "), end.err);
+        BOOST_TEST(contains(error, "at the start of the phase"), end.err);
+        BOOST_TEST(contains(error, "a lower --lr than 1000 may help"), end.err);
+    }
+    const ProcessOutcome end = run({"--algo", "minmax", "--float-lr", "1000", "--epochs", "0"});
+    BOOST_TEST(end.code == 4);
+    BOOST_TEST(contains(end.err, "float step "), end.err);
+    BOOST_TEST(contains(end.err, "a lower --float-lr than 1000 may help"), end.err);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -19,12 +19,19 @@ using nlohmann::json;
 const std::string kOptimizerPrefix = "optimizer/";
 
 std::string position_text(const RunPosition& p) {
-    return json{{"phase", p.phase},           {"epoch", p.epoch},
-                {"batch", p.batch},           {"step", p.step},
-                {"phase_step", p.phase_step}, {"loss_sum", p.loss_sum},
-                {"correct", p.correct},       {"seen", p.seen},
-                {"float_top1", p.float_top1}, {"calibrated_top1", p.calibrated_top1},
-                {"seconds", p.seconds}}
+    return json{{"phase", p.phase},
+                {"epoch", p.epoch},
+                {"batch", p.batch},
+                {"step", p.step},
+                {"phase_step", p.phase_step},
+                {"loss_sum", p.loss_sum},
+                {"correct", p.correct},
+                {"seen", p.seen},
+                {"float_top1", p.float_top1},
+                {"calibrated_top1", p.calibrated_top1},
+                {"seconds", p.seconds},
+                {"start_loss", p.start.loss},
+                {"start_largest", p.start.largest}}
         .dump();
 }
 
@@ -42,6 +49,8 @@ RunPosition parse_position(const std::string& text) {
     p.float_top1 = j.at("float_top1");
     p.calibrated_top1 = j.at("calibrated_top1");
     p.seconds = j.at("seconds");
+    p.start.loss = j.at("start_loss");
+    p.start.largest = j.at("start_largest").get<std::map<std::string, float>>();
     return p;
 }
 

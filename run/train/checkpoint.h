@@ -17,6 +17,7 @@
 #include "nn/graph.h"
 #include "nn/optimizer.h"
 #include "quant/prepare.h"
+#include "run/train/divergence.h"
 
 namespace gradus {
 
@@ -33,6 +34,7 @@ struct RunPosition {
     double float_top1 = -1.0;  // percent; below 0: not known yet
     double calibrated_top1 = -1.0;
     double seconds = 0.0;  // spent before
+    PhaseStart start;      // of this phase; empty until its first step
 };
 
 using ParameterList = std::vector<std::shared_ptr<Parameter>>;

@@ -1,6 +1,7 @@
 #include "run/train/experiment.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <map>
@@ -69,6 +70,7 @@ class Experiment {
     void train(const Graph& graph, const PhaseSettings& settings,
                const std::function<Accuracy()>& evaluation);
     PhaseSettings phase(const std::string& name) const;
+    std::string float_remedy() const;
     ProgressPhase progress_phase(const std::string& name, int64_t steps_per_epoch) const;
     void plan_progress(int64_t steps_per_epoch);
     void calibrate_quantizers();
@@ -219,7 +221,15 @@ PhaseSettings Experiment::phase(const std::string& name) const {
     settings.log_interval = options_.log_interval;
     settings.save_every = options_.save_every;
     settings.freeze_epoch = is_float ? -1 : options_.freeze_bn_epoch;
+    if (!is_float) settings.start_remedy = float_remedy();
     return settings;
+}
+
+// Where the network is at fault that the quantized phase is given.
+std::string Experiment::float_remedy() const {
+    if (!options_.weights.empty()) return "look at the weights in " + options_.weights;
+    if (options_.float_epochs == 0) return "its weights are random; --float-epochs trains them";
+    return join("a lower --float-lr than ", options_.float_lr, " may help");
 }
 
 ProgressPhase Experiment::progress_phase(const std::string& name, int64_t steps_per_epoch) const {
@@ -255,6 +265,7 @@ void Experiment::train(const Graph& graph, const PhaseSettings& settings,
 void Experiment::begin_phase(const std::string& name) {
     position_.phase = name;
     position_.epoch = position_.batch = position_.phase_step = 0;
+    position_.start = {};
     optimizer_ = std::make_unique<Optimizer>(optimizer_options(options_));
     save();
 }
@@ -273,13 +284,21 @@ void Experiment::float_phase() {
 void Experiment::finish_float() {
     Loader loader(data_.test, evaluation_loader());
     const Accuracy accuracy = evaluate(float_graph_, loader, progress_, "float");
+    check_kind(std::isfinite(accuracy.loss), ErrorKind::diverged,
+               "diverged: the test loss of the float network is ", accuracy.loss, "; ",
+               float_remedy());
     position_.float_top1 = accuracy.top1();
     progress_.line(join("float network: test loss ", fixed_text(accuracy.loss, 4), " top1 ",
                         fixed_text(accuracy.top1(), 2)));
     save_network(folder_.file("float.safetensors"), float_graph_.parameters(), metadata());
     if (!quantizes()) return;
-    if (options_.equalize) equalize_network(float_graph_, progress_);
-    calibrate_quantizers();
+    try {
+        if (options_.equalize) equalize_network(float_graph_, progress_);
+        calibrate_quantizers();
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::diverged) throw;
+        fail(ErrorKind::diverged, "diverged before training: ", error.what(), "; ", float_remedy());
+    }
 }
 
 void Experiment::calibrate_quantizers() {

@@ -1,7 +1,6 @@
 #include "run/train/trainer.h"
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "run/console_table.h"
 #include "run/resources.h"
 #include "run/signals.h"
+#include "run/train/divergence.h"
 #include "run/train/evaluate.h"
 #include "tensor/check.h"
 
@@ -18,8 +18,7 @@ namespace gradus {
 
 namespace {
 
-constexpr int64_t kSmallParameter = 4096;  // looked at after every step; all are after an epoch
-constexpr float kLargestScale = 1e6f;      // no network that learns has steps of a million
+constexpr int64_t kSmallParameter = 4096;  // looked at after every step
 
 const char* rate_flag(const PhaseSettings& settings) {
     return settings.name == "float" ? "--float-lr" : "--lr";
@@ -73,8 +72,11 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     const int64_t batches = loader_.batches();
     const int64_t total = settings.total_steps(batches);
     const WarmupCosine schedule = settings.schedule(batches);
-    check_parameters(settings, std::numeric_limits<int64_t>::max());
-    // An epoch that has begun is finished, also when a stop came after its last step.
+    if (position_.start.largest.empty()) {
+        position_.start.largest = largest_magnitudes(graph_.parameters());
+    }
+    check_all(settings);
+    // An epoch that has begun is finished, also when a stop came behind its last step.
     while (position_.phase_step < total || position_.batch > 0) {
         loader_.start(position_.epoch, position_.batch);
         double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));
@@ -88,8 +90,10 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
             step(*batch, settings, lr);
             step_seconds_.push_back(watch.seconds());
             watch = Stopwatch();
-            if (position_.step % settings.log_interval == 0) metrics_.interval(row(settings, lr));
+            const bool logged = position_.step % settings.log_interval == 0;
+            if (logged) metrics_.interval(row(settings, lr));
             const bool due = settings.save_every > 0 && position_.step % settings.save_every == 0;
+            if (logged || due || interrupted()) check_all(settings);
             if (interrupted() || due) hooks.save();
             if (interrupted()) fail_interrupted(hooks.resume_command().c_str());
         }
@@ -115,6 +119,7 @@ void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr)
     execution.output = Variable();
     const float value = loss.data().data<float>()[0];
     if (!std::isfinite(value)) diverged(batch, settings, value);
+    if (position_.start.loss < 0) position_.start.loss = value;
     backward(loss);
     optimizer_.step(execution, static_cast<float>(lr));
     const bool due = (position_.step + 1) % settings.log_interval == 0;
@@ -142,8 +147,7 @@ Execution Trainer::forward(const Batch& batch, const RunMode& mode,
     } catch (const Error& error) {
         if (error.kind() != ErrorKind::diverged) throw;
         fail(ErrorKind::diverged, "diverged at ", settings.name, " step ", position_.phase_step + 1,
-             ": ", error.what(), "; a lower ", rate_flag(settings), " than ", settings.lr,
-             " may help");
+             ": ", error.what(), remedy(settings));
     }
 }
 
@@ -151,8 +155,26 @@ void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float 
     const RunMode mode{true, false, static_cast<uint64_t>(position_.step), settings.seed};
     const std::string layer = first_non_finite(graph(settings), batch.images, mode);
     fail(ErrorKind::diverged, "diverged: the loss is ", loss, " at ", settings.name, " step ",
-         position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer, "; a lower ",
-         rate_flag(settings), " than ", settings.lr, " may help");
+         position_.phase_step + 1, "; first in ", layer.empty() ? "the loss" : layer,
+         remedy(settings));
+}
+
+// Before the first step nothing of this phase can be at fault.
+std::string Trainer::remedy(const PhaseSettings& settings) const {
+    if (position_.phase_step == 0 && !settings.start_remedy.empty()) {
+        return "; " + settings.start_remedy;
+    }
+    return join("; a lower ", rate_flag(settings), " than ", settings.lr, " may help");
+}
+
+// ", the largest at the start of the phase was 0.5"; "" where this is the start.
+std::string Trainer::start_text(const Parameter& parameter) const {
+    const auto start = position_.start.largest.find(parameter.name);
+    if (position_.phase_step == 0 || start == position_.start.largest.end()) return "";
+    const bool one = parameter.value.numel() == 1;
+    return join(one ? ", at the start of the phase it was "
+                    : ", the largest at the start of the phase was ",
+                start->second);
 }
 
 // A quantizer has a code for NaN and for every scale, so the loss of a diverged network may look
@@ -165,13 +187,13 @@ void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
         const Tensor& value = parameter->value;
         if (value.numel() > largest) continue;
         const float* x = value.data<float>();
-        const float limit = parameter->positive ? kLargestScale : FLT_MAX;
+        const float limit = largest_allowed(*parameter, position_.start);
         const float* end = x + value.numel();
         const float* bad = std::find_if(x, end, [&](float v) { return !(std::fabs(v) <= limit); });
         if (bad != end) {
             fail(ErrorKind::diverged, "diverged: ", element_text(*parameter, bad - x), " at ",
-                 settings.name, " step ", position_.phase_step, "; a lower ", rate_flag(settings),
-                 " than ", settings.lr, " may help");
+                 settings.name, " step ", position_.phase_step, start_text(*parameter),
+                 remedy(settings));
         }
         if (!parameter->positive || counted) continue;
         bad = std::find_if(x, end, [](float v) { return v <= 0.0f; });
@@ -179,6 +201,16 @@ void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
         fallen.push_back(element_text(*parameter, bad - x));
     }
     report_fallen(settings, fallen);
+}
+
+void Trainer::check_all(const PhaseSettings& settings) {
+    check_parameters(settings, std::numeric_limits<int64_t>::max());
+    if (position_.seen == 0) return;
+    const double mean = position_.loss_sum / static_cast<double>(position_.seen);
+    check_kind(!loss_diverged(mean, position_.start), ErrorKind::diverged,
+               "diverged: the loss of this epoch is ", mean, " at ", settings.name, " step ",
+               position_.phase_step, ", at the start of the phase it was ", position_.start.loss,
+               remedy(settings));
 }
 
 // The first time that scales fall to zero or below; print_faults counts the others.
@@ -251,7 +283,7 @@ Accuracy Trainer::evaluate(const PhaseHooks& hooks) const {
 }
 
 void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr) {
-    check_parameters(settings, std::numeric_limits<int64_t>::max());
+    check_all(settings);
     print_faults(settings);
     MetricsRow metrics = row(settings, lr);
     const Accuracy accuracy = evaluate(hooks);

@@ -28,6 +28,7 @@ struct PhaseSettings {
     int64_t log_interval = 50;
     int64_t save_every = 0;     // steps between checkpoints; 0: after each epoch
     int64_t freeze_epoch = -1;  // from this epoch on the frozen graph is trained; -1: never
+    std::string start_remedy;   // where the network is at fault before the first step; "": the rate
 
     // Optimizer steps of the phase.
     int64_t total_steps(int64_t batches_per_epoch) const;
@@ -48,10 +49,12 @@ class Trainer {
     // The graph of settings.freeze_epoch, over the same parameters.
     void freeze_with(const Graph& frozen) { frozen_ = &frozen; }
 
-    // Goes on from the position to the end of the phase. Error(diverged) names phase, step and the
-    // first layer or parameter that is not finite, or the scale beyond a million; nothing of that
-    // step is saved. A scale that a step leaves at or below zero is reported with its step, and
-    // used as its magnitude.
+    // Trains from the position to the end of the phase. Error(diverged) names phase, step, the first
+    // layer or parameter that is not finite or beyond its limit (run/train/divergence.h), its value
+    // and its start, and the flag at fault; nothing of that step is saved. Parameters of up to 4096
+    // elements are looked at after every step; the others, and the loss, at every interval, before a
+    // checkpoint and after an epoch. A scale that a step leaves at or below zero is reported with
+    // its step, and used as its magnitude.
     // Error(interrupted) after saving.
     void run(const PhaseSettings& settings, const PhaseHooks& hooks);
 
@@ -69,7 +72,10 @@ class Trainer {
     void step(const Batch& batch, const PhaseSettings& settings, double lr);
     Execution forward(const Batch& batch, const RunMode& mode, const PhaseSettings& settings) const;
     [[noreturn]] void diverged(const Batch& batch, const PhaseSettings& settings, float loss) const;
+    std::string start_text(const Parameter& parameter) const;
+    std::string remedy(const PhaseSettings& settings) const;
     void check_parameters(const PhaseSettings& settings, int64_t largest);
+    void check_all(const PhaseSettings& settings);
     void report_fallen(const PhaseSettings& settings, const std::vector<std::string>& fallen);
     void print_faults(const PhaseSettings& settings);
     MetricsRow row(const PhaseSettings& settings, double lr) const;
