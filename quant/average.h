@@ -2,33 +2,36 @@
 //
 //   q = clamp((sum - n z) / n + z, qmin, qmax)
 //
-//   real        rne((sum - n z) (x) f32(s / f32(s n))) + z       onnxruntime, PyTorch, XNNPACK
+//   real        rne((sum - n z) (x) f32(s / f32(s n))) + z       onnxruntime, PyTorch
 //               PyTorch so in channels-last memory, as its convolutions leave it; oneDNN's and
 //               FBGEMM's engines round the raw mean of tensors in NCHW
-//   mean        the centred sum by R2 with m = s / (s n)         TFLite MEAN
+//   mean        the centred sum by R2 with TFLite's multiplier of 1 / n, see below    TFLite MEAN
 //   mean_single the same by R3
+//   xnnpack     rne((sum (x) m) (+) (z (-) (n z (x) m))), m = f32(1 / n)       XNNPACK's mean
 //   half_away   integer division of the raw sum, half away       TFLite AVERAGE_POOL
 //   truncated   integer division of the raw sum, toward zero     TVM
 //   mantissa    raw sum times a 16-bit reciprocal, shifted with rounding   Hexagon NN
 //
 // source     onnxruntime QLinearGlobalAveragePool; PyTorch adaptive average pooling; TFLite
-//            reference average_pool and mean; TVM topi; Hexagon NN op_avgpool_d32
+//            reference integer_ops/pooling and QuantizedMeanOrSum; XNNPACK as LiteRT 2.3 calls it,
+//            by its codes; TVM topi; Hexagon NN op_avgpool_d32
 // exactness  exact
 // tests      tests/average_rules_test.cc: every residue
 #pragma once
 
+#include <bit>
 #include <vector>
 
 #include "quant/requantize.h"
 
 namespace gradus {
 
-enum class PoolRule { none, real, mean, mean_single, half_away, truncated, mantissa };
+enum class PoolRule { none, real, mean, mean_single, xnnpack, half_away, truncated, mantissa };
 
 const char* rule_name(PoolRule rule);
 
 struct AverageConstants {
-    float multiplier = 0.0f;         // real
+    float multiplier = 0.0f;         // real, xnnpack
     Q31 q31;                         // mean, mean_single
     int32_t integer = 0, shift = 0;  // mantissa
 };
@@ -38,12 +41,26 @@ HOST_DEVICE inline float average_multiplier(float scale, int32_t count) {
     return scale / (scale * static_cast<float>(count));
 }
 
+// The Q31 multiplier 1 of equal scales, 2^30 with exponent 1, divided by the count: cut off, and not
+// brought back to [2^30, 2^31).
+inline Q31 mean_multiplier(int32_t count) {
+    const int log2 = std::bit_width(static_cast<uint32_t>(count)) - 1;
+    return {static_cast<int32_t>((int64_t{1} << (30 + log2)) / count), 1 - log2};
+}
+
+// What XNNPACK rounds: the zero point is taken off and added within the sum of floats.
+HOST_DEVICE inline float xnnpack_mean(int32_t sum, int32_t count, float m, int32_t z) {
+    const float zeros = static_cast<float>(count * z) * m;
+    return static_cast<float>(sum) * m + (static_cast<float>(z) - zeros);
+}
+
 inline AverageConstants average_constants(PoolRule rule, float scale, int32_t count) {
     AverageConstants k;
     if (rule == PoolRule::real) k.multiplier = average_multiplier(scale, count);
     if (rule == PoolRule::mean || rule == PoolRule::mean_single) {
-        k.q31 = q31_of(static_cast<double>(scale) / (static_cast<double>(scale) * count));
+        k.q31 = mean_multiplier(count);
     }
+    if (rule == PoolRule::xnnpack) k.multiplier = 1.0f / static_cast<float>(count);
     if (rule == PoolRule::mantissa) {
         int exponent = 0;
         frexp(1.0 / count, &exponent);  // the reciprocal has 16 bits: in [2^15, 2^16)
@@ -66,6 +83,8 @@ HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t coun
             return r2_requantize(centred, k.q31, z, lo, hi);
         case PoolRule::mean_single:
             return r3_requantize(centred, k.q31, z, lo, hi);
+        case PoolRule::xnnpack:
+            return clamp_code(round_half_even(xnnpack_mean(sum, count, k.multiplier, z)), lo, hi);
         case PoolRule::half_away:
             return clamp_integer((sum > 0 ? sum + count / 2 : sum - count / 2) / count, lo, hi);
         case PoolRule::truncated:

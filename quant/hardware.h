@@ -20,6 +20,13 @@ enum class BiasRule {
     hexagon,      // int32 with a scale of its own, brought to the accumulator's, half away
 };
 
+// How the end of a clamp (ReLU6's 6) becomes a code.
+enum class BoundRule {
+    half_even,    // rne(x / s) + z
+    half_away,    // ties away from zero, + z
+    zero_inside,  // rne(f32(x / s) + z)
+};
+
 // The multipliers s_x s_w / s_y that a library takes: [least, end).
 struct MultiplierRange {
     float least = 0.0f, end = INFINITY;
@@ -38,10 +45,11 @@ struct Hardware {
     PoolRule mean = PoolRule::none;    // global average pooling
     PoolRule window = PoolRule::none;  // average pooling of windows
     BiasRule bias = BiasRule::accumulator;
+    BoundRule bound = BoundRule::half_even;
     // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
     MultiplierRange multipliers{};
-    bool exact = false;    // the formula was read in open source; else nominal
+    bool exact = false;    // compared with the library, as the evidence says; else nominal
     const char* evidence;  // what the rules were read in and checked against
 
     // Every node between the input quantizer and the logits computes in integers. Block graph 1

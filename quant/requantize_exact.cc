@@ -113,14 +113,19 @@ bool has_rule(const Hardware& hardware, const Exact& value) {
 CodeBounds clamp_bounds(const Hardware& hardware, float lower, float upper, const Grid& grid,
                         const QuantFormat& format) {
     const CodeBounds bounds = bounds_of(grid, format);
-    const bool ties_away =
-        hardware.requantize == RequantizeRule::r2 || hardware.requantize == RequantizeRule::r3;
     const float s = grid.scale.data<float>()[0];
     const int32_t z = grid.zero_point.data<int32_t>()[0];
     const auto code = [&](float bound) {
-        if (!ties_away) return quantize_value(bound, s, z, bounds.lo, bounds.hi);
-        const auto rounded = static_cast<float>(round_half_away(bound / s));
-        return clamp_code(rounded + static_cast<float>(z), bounds.lo, bounds.hi);
+        const auto zero = static_cast<float>(z);
+        switch (hardware.bound) {
+            case BoundRule::half_away:
+                return clamp_code(static_cast<float>(round_half_away(bound / s)) + zero, bounds.lo,
+                                  bounds.hi);
+            case BoundRule::zero_inside:
+                return clamp_code(round_half_even(bound / s + zero), bounds.lo, bounds.hi);
+            default:
+                return quantize_value(bound, s, z, bounds.lo, bounds.hi);
+        }
     };
     return {code(lower), code(upper)};
 }

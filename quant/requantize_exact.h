@@ -29,8 +29,8 @@ Affine requantize_average(PoolRule rule, const Affine& sums, const Grid& grid,
 Affine requantize_windows(PoolRule rule, const Affine& x, const PoolShape& shape, const Grid& grid,
                           const QuantFormat& format);
 
-// The output range that a clamp of real values leaves of a grid: their codes, with ties to even,
-// away from zero on TFLite's rows (kernel_util.cc, CalculateActivationRangeQuantized).
+// The output range that a clamp of real values leaves of a grid: their codes by the hardware's rule
+// (TFLite: kernel_util.cc, CalculateActivationRangeQuantized; XNNPACK: xnn_qs8_quantize).
 CodeBounds clamp_bounds(const Hardware& hardware, float lower, float upper, const Grid& grid,
                         const QuantFormat& format);
 

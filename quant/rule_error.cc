@@ -9,7 +9,9 @@ namespace {
 
 constexpr double kQ31 = 0x1p-30;  // twice the rounding of a Q31 multiplier
 
-// The error of the first of two roundings.
+constexpr double kMeanMultiplier = 0x1p-29;  // TFLite's 1 / n is cut off and above 2^29
+
+// What the first of two roundings leaves.
 double first_rounding(Q31 m) {
     return right_shift(m) > 0 ? std::ldexp(0.5, -right_shift(m)) : 0.0;
 }
@@ -82,9 +84,11 @@ double average_error(PoolRule rule, const AverageConstants& k, int32_t count, in
                      double average) {
     switch (rule) {
         case PoolRule::mean:
-            return q31_error(k.q31, average * count) / count + first_rounding(k.q31);
+            return kMeanMultiplier * average + first_rounding(k.q31);
         case PoolRule::mean_single:
-            return q31_error(k.q31, average * count) / count;
+            return kMeanMultiplier * average;
+        case PoolRule::xnnpack:
+            return 16 * kUnitRoundoff * (average + std::abs(z));
         case PoolRule::half_away:
             return 0.0;
         case PoolRule::truncated:

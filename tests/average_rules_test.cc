@@ -9,9 +9,10 @@ using namespace gradus;
 
 namespace {
 
-const PoolRule all_rules[] = {PoolRule::real,      PoolRule::mean,      PoolRule::mean_single,
-                              PoolRule::half_away, PoolRule::truncated, PoolRule::mantissa};
-const int32_t counts[] = {1, 2, 3, 4, 5, 6, 8, 9, 12, 16, 25, 49, 64, 100, 196, 1024};
+const PoolRule all_rules[] = {PoolRule::real,    PoolRule::mean,      PoolRule::mean_single,
+                              PoolRule::xnnpack, PoolRule::half_away, PoolRule::truncated,
+                              PoolRule::mantissa};
+const int32_t counts[] = {1, 2, 3, 4, 5, 6, 8, 9, 12, 14, 16, 25, 49, 64, 100, 196, 1024};
 
 struct Grid8 {
     float scale;
@@ -46,13 +47,20 @@ __int128 by_definition(PoolRule rule, int32_t sum, int32_t n, const Grid8& g) {
             return (Dyadic::of(static_cast<int64_t>(centred)).f32() * m).f32().integer(even) +
                    g.zero_point;
         }
+        case PoolRule::xnnpack: {
+            const Dyadic m = (Dyadic::of(int64_t{1}) / count).f32();
+            const Dyadic zeros = (Dyadic::of(int64_t{n} * g.zero_point) * m).f32();
+            const Dyadic offset =
+                (Dyadic::of(int64_t{g.zero_point}) + Dyadic{-zeros.n, zeros.exponent}).f32();
+            return ((Dyadic::of(int64_t{sum}) * m).f32() + offset).f32().integer(even);
+        }
         default:
             break;
     }
-    const Dyadic m = (s / (s * count).rounded(53)).rounded(53);
-    int e = m.exponent + m.bits();
-    __int128 q = Dyadic{m.n, 31 - m.bits()}.integer(away);
-    if (q == __int128{1} << 31) q >>= 1, ++e;
+    int e = 1;
+    __int128 q = __int128{1} << 30;
+    for (int32_t rest = n; rest > 1; rest /= 2) q *= 2, --e;
+    q /= n;
     if (rule == PoolRule::mean_single) {
         return Dyadic{centred * q, e - 31}.integer(up) + g.zero_point;
     }

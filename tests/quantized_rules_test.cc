@@ -172,6 +172,9 @@ BOOST_AUTO_TEST_CASE(clamps_act_at_the_output_grid) {
         BOOST_TEST(bounds_on(tflite, 0.0f, 6.0f, 2.4f, 5) == is(5, 8));  // 2.5 away from zero
         BOOST_TEST(bounds_on(tflite, 0.0f, 6.0f, 2.5f, 5) == is(5, 7));  // 2.4
     }
+    BOOST_TEST(bounds_on("xnnpack", -INFINITY, INFINITY, 0.5f, 5) == is(0, 15));
+    BOOST_TEST(bounds_on("xnnpack", 0.0f, 6.0f, 2.4f, 5) == is(5, 8));  // 2.5 + 5 to even
+    BOOST_TEST(bounds_on("xnnpack", 0.0f, 6.0f, 4.0f, 5) == is(5, 6));  // 1.5 + 5 to even
 }
 
 // The constants of the Program from the scales alone, in R1's order of operations, to the bit.

@@ -14,10 +14,14 @@ namespace {
 const char* formula(PoolRule rule) {
     switch (rule) {
         case PoolRule::mean:
-            return "(sum - n z) m in Q31: rounded up after the product, away from zero after the "
-                   "shift; + z";
+            return "(sum - n z) m in Q31, m = (2^30 << floor(log2 n)) / n cut off: rounded up "
+                   "after "
+                   "the product, away from zero after the shift; + z";
         case PoolRule::mean_single:
-            return "(sum - n z) m in Q31: rounded once, ties up; + z";
+            return "(sum - n z) m in Q31, m = (2^30 << floor(log2 n)) / n cut off: rounded once, "
+                   "ties up; + z";
+        case PoolRule::xnnpack:
+            return "rne(f32(sum m) + f32(z - f32(n z m))), m = f32(1 / n)";
         case PoolRule::half_away:
             return "sum / n, ties away from zero";
         case PoolRule::truncated:
@@ -91,7 +95,9 @@ Averaging prepare(const AverageQuestion& question) {
 // ---- the answer ------------------------------------------------------------------------------
 
 void print_constants(PoolRule rule, const AverageConstants& k) {
-    if (rule == PoolRule::real) print_fact(std::cout, "multiplier", bits_text(k.multiplier));
+    if (rule == PoolRule::real || rule == PoolRule::xnnpack) {
+        print_fact(std::cout, "multiplier", bits_text(k.multiplier));
+    }
     if (rule == PoolRule::mean || rule == PoolRule::mean_single) {
         print_fact(std::cout, "multiplier", q31_text(k.q31));
     }
