@@ -15,8 +15,8 @@ inline bool is_gzip(const std::vector<uint8_t>& bytes) {
 }
 
 // All members one after the other, as RFC 1952 (2.2) and gzip have it; zeros after the last one are
-// padding. At most `limit` bytes; memory grows with what is unpacked. `path` is for messages. Errors:
-// one line of ErrorKind::data.
+// padding. At most `limit` bytes; memory grows with what is unpacked. `path` is for messages.
+// Errors: one line of ErrorKind::data.
 std::vector<uint8_t> gunzip(const std::string& path, const std::vector<uint8_t>& bytes,
                             uint64_t limit);
 

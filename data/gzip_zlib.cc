@@ -25,9 +25,9 @@ class Inflater {
     Inflater(const Inflater&) = delete;
     Inflater& operator=(const Inflater&) = delete;
 
-    // Appends the member that begins here to `to`, of which `used` bytes are filled; `to` grows up to
-    // limit + 1 bytes. False if it is damaged: zlib compares length and CRC with what the member ends
-    // with.
+    // Appends the member that begins here to `to`, of which `used` bytes are filled; `to` grows up
+    // to limit + 1 bytes. False if it is damaged: zlib compares length and CRC with what the member
+    // ends with.
     bool member(std::vector<uint8_t>& to, uint64_t& used, uint64_t limit) {
         check(inflateReset(&stream_) == Z_OK, "gzip: the stream cannot be started again");
         for (;;) {

@@ -28,8 +28,8 @@ DatasetPtr pair_idx(DatasetFacts facts, IdxArray images, IdxArray labels);
 DatasetPtr open_idx(const DatasetFacts& facts, const std::string& images_path,
                     const std::string& labels_path);
 
-// The paths in a folder of one of the four files, e.g. "train-images-idx3-ubyte", with a hyphen or a
-// dot before "idx", with or without ".gz"; none if there is none. The first is the one to read.
+// The paths in a folder of one of the four files, e.g. "train-images-idx3-ubyte", with a hyphen or
+// a dot before "idx", with or without ".gz"; none if there is none. The first is the one to read.
 std::vector<std::string> find_idx(const std::string& folder, const std::string& name);
 
 }  // namespace gradus

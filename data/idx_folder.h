@@ -1,6 +1,7 @@
 // idx_folder -- the four IDX files of MNIST, Fashion-MNIST or another successor, in one folder.
 //
-// All of them have the same names, so which set it is, is told by the SHA-256 of the unpacked files.
+// All of them have the same names, so which set it is, is told by the SHA-256 of the unpacked
+// files.
 #pragma once
 
 #include <string>

@@ -2,9 +2,9 @@
 // folder and a list.
 //
 // DIR/train/<class>/* and DIR/val/<class>/*: classes are the sorted names of the folders in train,
-// images the files that end with .jpg, .jpeg or .png in any case (class_folders.h). Where DIR/train.txt or
-// DIR/meta/train.txt is, its lines "path label" count instead; the paths are below DIR/train. The same
-// with val. Nothing is decoded before it is asked for.
+// images the files that end with .jpg, .jpeg or .png in any case (class_folders.h). Where
+// DIR/train.txt or DIR/meta/train.txt is, its lines "path label" count instead; the paths are below
+// DIR/train. The same with val. Nothing is decoded before it is asked for.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// image_list -- files and labels, and the text files that list them as Caffe does: "path label" a line.
+// image_list -- files and labels, and the text files that list them as Caffe does: "path label" a
+// line.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +30,9 @@ class ImageList {
     std::vector<Entry> entries_;
 };
 
-// The lines "path label" of a list; the label is what follows the last blank, from 0 to 65,535. Paths are
-// relative and never go up. Takes at most three times the memory of `bytes`. `path` is for messages,
-// which are one line of ErrorKind::data with the line's number.
+// The lines "path label" of a list; the label is what follows the last blank, from 0 to 65,535.
+// Paths are relative and never go up. Takes at most three times the memory of `bytes`. `path` is
+// for messages, which are one line of ErrorKind::data with the line's number.
 ImageList parse_image_list(const std::string& path, std::span<const uint8_t> bytes);
 
 }  // namespace gradus

@@ -57,9 +57,10 @@ class Loader {
 
     // Begins an epoch at one of its batches; an epoch in progress is given up.
     void start(int64_t epoch, int64_t first_batch = 0);
-    // The next batch, or nothing after the last one; never an empty one: a batch that is passed over
-    // is a gap in the numbers. An exception of the background thread is thrown here, once; then the
-    // epoch is over. Error(data) at the end of an epoch if no image of the data set can be read.
+    // The next batch, or nothing after the last one; never an empty one: a batch that is passed
+    // over is a gap in the numbers. An exception of the background thread is thrown here, once;
+    // then the epoch is over. Error(data) at the end of an epoch if no image of the data set can be
+    // read.
     std::optional<Batch> next();
 
   private:

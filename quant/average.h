@@ -41,8 +41,8 @@ HOST_DEVICE inline float average_multiplier(float scale, int32_t count) {
     return scale / (scale * static_cast<float>(count));
 }
 
-// The Q31 multiplier 1 of equal scales, 2^30 with exponent 1, divided by the count: cut off, and not
-// brought back to [2^30, 2^31).
+// The Q31 multiplier 1 of equal scales, 2^30 with exponent 1, divided by the count: cut off, and
+// not brought back to [2^30, 2^31).
 inline Q31 mean_multiplier(int32_t count) {
     const int log2 = std::bit_width(static_cast<uint32_t>(count)) - 1;
     return {static_cast<int32_t>((int64_t{1} << (30 + log2)) / count), 1 - log2};

@@ -27,7 +27,7 @@ int tail_of(const Graph& network, int id, const Belongs& belongs) {
     return id;
 }
 
-// Whether no other weighted layer stands between this one and the output.
+// True if no other weighted layer stands between this one and the output.
 bool is_last(const Graph& network, int layer) {
     int id = layer;
     while (id >= 0 && id != network.output()) {

@@ -33,7 +33,7 @@ int following_batch_norm(const Graph& network, int conv);
 int fused_tail(const Graph& network, int id);
 // The same past ReLU and ReLU6 alone, for a batch norm that is not folded stays a node of its own.
 int activation_tail(const Graph& network, int id);
-// What passes codes through: no quantizer behind pooling, flattening, dropout (MQBench 6.9).
+// Operators that pass codes through need no quantizer: pooling, flattening, dropout (MQBench 6.9).
 bool passes_through(const Node& node);
 // From a node back through those to the ones whose quantizers gave the codes (MQBench 4.3): one,
 // or several before a concat.

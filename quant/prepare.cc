@@ -392,9 +392,9 @@ void refuse_reestimation(const QuantizedModel& model) {
         "choose another --bn-fold");
 }
 
-// With momentum 1/k the k-th batch turns the average of k - 1 into that of k. The ranges are held: all
-// batches, and the evaluation after them, are quantized alike. One image after others is left out: it
-// may be one value per channel, of which there is no variance.
+// With momentum 1/k the k-th batch turns the average of k - 1 into that of k. The ranges are held:
+// all batches, and the evaluation after them, are quantized alike. One image after others is left
+// out: it may be one value per channel, of which there is no variance.
 void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
     refuse_reestimation(model);
     Graph graph = model.training;

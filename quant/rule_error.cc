@@ -11,7 +11,7 @@ constexpr double kQ31 = 0x1p-30;  // twice the rounding of a Q31 multiplier
 
 constexpr double kMeanMultiplier = 0x1p-29;  // TFLite's 1 / n is cut off and above 2^29
 
-// What the first of two roundings leaves.
+// The error of the first of two roundings.
 double first_rounding(Q31 m) {
     return right_shift(m) > 0 ? std::ldexp(0.5, -right_shift(m)) : 0.0;
 }

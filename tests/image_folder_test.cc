@@ -393,8 +393,8 @@ BOOST_AUTO_TEST_CASE(a_data_set_of_nothing_but_damage_is_refused) {
         throws(ErrorKind::data, {"none of the 6 images", "val/ant/0.png"}, [&] { loader.next(); }));
 }
 
-// A broken image alone in its batch; two images of which one is left, and layers that see one pixel.
-// The broken ones are odd in number, so that of some batch one image is left.
+// A broken image alone in its batch; two images of which one is left, and layers that see one
+// pixel. The broken ones are odd in number, so that of some batch one image is left.
 BOOST_AUTO_TEST_CASE(train_passes_over_batches_of_damage) {
     const TemporaryFolder folder, runs;
     write_folders(folder);

@@ -1,6 +1,6 @@
-// The test program. Boost.Test reports each failure; this file counts the test cases and ends with the
-// slowest, with what they ran on and with how many passed. --shards=N runs them in N processes at
-// once, --shards in as many as there are cores.
+// The test program. Boost.Test reports each failure; this file counts the test cases and ends with
+// the slowest, with what they ran on and with how many passed. --shards=N runs them in N processes
+// at once, --shards in as many as there are cores.
 #define BOOST_TEST_ALTERNATIVE_INIT_API
 #define BOOST_TEST_NO_MAIN
 #include <algorithm>
@@ -39,7 +39,8 @@ bool begin() {
     return true;
 }
 
-// N of the argument --shards=N, which is taken out; without "=N" the number of cores. 0: no argument.
+// N of the argument --shards=N, which is taken out; without "=N" the number of cores. 0: no
+// argument.
 int shard_count(int& argc, char** argv) {
     const std::string flag = "--shards";
     char** const end = argv + argc;
@@ -61,8 +62,8 @@ void print_names(const char* title, const std::vector<const CaseRow*>& rows) {
     for (const CaseRow* row : rows) std::cout << title << row->name << '\n';
 }
 
-// Returns how many failed. Those that never began, or never ended, because a fatal signal ended their
-// process have failed too.
+// Returns how many failed. Those that never began, or never ended, because a fatal signal ended
+// their process have failed too.
 int64_t report(const CaseTable& table) {
     std::vector<const CaseRow*> ended = table.in_state(CaseState::passed);
     const auto failed = table.in_state(CaseState::failed);

@@ -1,5 +1,5 @@
-// row_cases -- a test case for every row of a table, under a name of its own, so that one row can be run
-// alone: --run_test=suite/table/row.
+// row_cases -- a test case for every row of a table, under a name of its own, so that one row can
+// be run alone: --run_test=suite/table/row.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace gradus {
 
-// A static object of this type adds the suite `table` to the suite that it stands in: test(row) is the
-// case name_of(row), in which everything but letters and digits becomes "_".
+// A static object of this type adds the suite `table` to the suite that it stands in: test(row) is
+// the case name_of(row), in which everything but letters and digits becomes "_".
 struct RowCases {
     template <class Rows, class NameOf, class Test>
     RowCases(const char* table, const char* file, size_t line, const Rows& rows,

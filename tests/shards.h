@@ -1,6 +1,7 @@
-// shards -- the test cases in several processes at once. Every process, a shard, walks through all cases
-// and runs those that no other has taken: a table in shared memory says which. So all shards end at about
-// the same time without a list of durations, and the table outlives a shard that crashes.
+// shards -- the test cases in several processes at once. Every process, a shard, walks through all
+// cases and runs those that no other has taken: a table in shared memory says which. So all shards
+// end at about the same time without a list of durations, and the table outlives a shard that
+// crashes.
 #pragma once
 
 #include <fcntl.h>
@@ -155,8 +156,8 @@ class CaseTaker : public boost::unit_test::test_observer {
     Action begun_, case_ended_;
 };
 
-// Runs `tests` -- it gets a shard's taker and returns an exit code -- in `count` processes. Returns the
-// first exit code that is not 0; 128 + signal for a shard that a signal ended.
+// Runs `tests` -- it gets a shard's taker and returns an exit code -- in `count` processes. Returns
+// the first exit code that is not 0; 128 + signal for a shard that a signal ended.
 template <class Tests>
 int run_in_shards(int count, CaseTable& table, const Tests& tests) {
     const int lock = memfd_create("screen", 0);

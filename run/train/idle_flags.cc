@@ -54,7 +54,7 @@ std::vector<IdleRow> rows(const Options& o, const DatasetFacts& data) {
          "next to --weight-bits and --activation-bits"},
         {o.given.contains("weight-calibration") && o.given.contains("activation-calibration"),
          {"calibration"},
-         "beside --weight-calibration and --activation-calibration"},
+         "next to --weight-calibration and --activation-calibration"},
         {!find_model(o.model).has_dropout, {"dropout"}, "on " + o.model + ", which has none"},
         {o.opt == "adamw", {"momentum"}, "with --opt adamw"},
         {o.opt == "adamw" && o.nesterov, {"nesterov"}, "with --opt adamw"},

@@ -76,7 +76,7 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
         position_.start.largest = largest_magnitudes(graph_.parameters());
     }
     check_all(settings);
-    // An epoch that has begun is finished, also when a stop came behind its last step.
+    // An epoch that has begun is finished, also when a stop came after its last step.
     while (position_.phase_step < total || position_.batch > 0) {
         loader_.start(position_.epoch, position_.batch);
         double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));

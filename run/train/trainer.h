@@ -49,12 +49,12 @@ class Trainer {
     // The graph of settings.freeze_epoch, over the same parameters.
     void freeze_with(const Graph& frozen) { frozen_ = &frozen; }
 
-    // Trains from the position to the end of the phase. Error(diverged) names phase, step, the first
-    // layer or parameter that is not finite or beyond its limit (run/train/divergence.h), its value
-    // and its start, and the flag at fault; nothing of that step is saved. Parameters of up to 4096
-    // elements are looked at after every step; the others, and the loss, at every interval, before a
-    // checkpoint and after an epoch. A scale that a step leaves at or below zero is reported with
-    // its step, and used as its magnitude.
+    // Trains from the position to the end of the phase. Error(diverged) names phase, step, the
+    // first layer or parameter that is not finite or beyond its limit (run/train/divergence.h), its
+    // value and its start, and the flag at fault; nothing of that step is saved. Parameters of up
+    // to 4096 elements are looked at after every step; the others, and the loss, at every interval,
+    // before a checkpoint and after an epoch. A scale that a step leaves at or below zero is
+    // reported with its step, and used as its magnitude.
     // Error(interrupted) after saving.
     void run(const PhaseSettings& settings, const PhaseHooks& hooks);
 
