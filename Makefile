@@ -15,7 +15,7 @@ OPENBLAS ?= 1
 ONNX     ?= 1
 ZLIB     ?= 1
 GEMMLOWP ?= 1
-TURBOJPEG ?= 0
+TURBOJPEG ?= 1
 SANITIZE ?=
 
 # ---- what this machine has ------------------------------------------------------------------
@@ -55,7 +55,8 @@ HAS_ONNX := $(call wanted,$(ONNX),$(call probe_cc,onnx,$\
 HAS_ZLIB := $(call wanted,$(ZLIB),$(call probe_cc,zlib,$\
     $(HASH)include <zlib.h>\nint main() { return gzopen("x"$(COMMA)"rb") != 0; }\n,-lz))
 HAS_TURBOJPEG := $(call wanted,$(TURBOJPEG),$(call probe_cc,turbojpeg,$\
-    $(HASH)include <turbojpeg.h>\nint main() { return tjDestroy(tjInitDecompress()); }\n,-lturbojpeg))
+    $(HASH)include <cstdio>\n$(HASH)include <jpeglib.h>\nint main() { \
+    jpeg_decompress_struct d; jpeg_create_decompress(&d); return LIBJPEG_TURBO_VERSION_NUMBER == 0; }\n,-ljpeg))
 HAS_GEMMLOWP := $(call wanted,$(GEMMLOWP),$(call probe_cc,gemmlowp,$\
     $(HASH)include <gemmlowp/fixedpoint/fixedpoint.h>\nint main() { \
     return gemmlowp::RoundingDivideByPOT(0$(COMMA)1); }\n,))
@@ -71,7 +72,7 @@ with = $(filter yes,$(HAS_$(1)))
 DASHED_SANITIZE := $(subst $(COMMA),-,$(SANITIZE))
 BUILD := build/$(if $(call with,NVCC),cuda,cpu)$(if $(call with,OPENBLAS),,-noopenblas)$\
     $(if $(call with,ONNX),,-noonnx)$(if $(call with,ZLIB),,-nozlib)$\
-    $(if $(call with,TURBOJPEG),-turbojpeg)$\
+    $(if $(call with,TURBOJPEG),,-noturbojpeg)$\
     $(addprefix -,$(DASHED_SANITIZE))
 
 # ---- flags ----------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ NVCCFLAGS := -std=c++20 -O3 --fmad=false $(foreach a,75 80 86 89 90,$\
     -gencode arch=compute_$(a)$(COMMA)code=sm_$(a)) -gencode arch=compute_90$(COMMA)code=compute_90 $\
     $(foreach f,$(NUMERICS) -Wall,-Xcompiler $(f))
 LDLIBS    := $(if $(call with,OPENBLAS),-lopenblas) $(if $(call with,ONNX),$(ONNX_LIBS)) $\
-    $(if $(call with,ZLIB),-lz) $(if $(call with,TURBOJPEG),-lturbojpeg) $\
+    $(if $(call with,ZLIB),-lz) $(if $(call with,TURBOJPEG),-ljpeg) $\
     $(if $(call with,NVCC),$(CUDA_LIBS)) -pthread
 CPPFLAGS  := $(INCLUDES)
 
@@ -153,7 +154,7 @@ clean:  ## remove everything that make made
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
-	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  TURBOJPEG=1  SANITIZE=address,undefined'
+	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  TURBOJPEG=0  SANITIZE=address,undefined'
 
 # ---- rules ----------------------------------------------------------------------------------
 
@@ -186,7 +187,8 @@ build/fuzz/objects/%.o: %.cc $(BUILD)/flags.txt
 .SECONDARY: $(FUZZ_OBJECTS) $(FUZZERS:build/fuzz/%=build/fuzz/objects/tests/fuzz/%.o)
 build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	@echo "link    $@"
-	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) -pthread
+	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) \
+	    $(if $(call with,TURBOJPEG),-ljpeg) -pthread
 
 $(BUILD)/data/stb_image.o build/fuzz/objects/data/stb_image.o: CPPFLAGS += \
     -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG -DSTBI_NO_STDIO \
@@ -198,7 +200,8 @@ fact = -DGRADUS_$(1)='"$(strip $(2))"'
 FACTS := $(call fact,VERSION,$(VERSION)) $(call fact,COMMIT,$(COMMIT)) \
     $(call fact,COMPILER,$(notdir $(CXX)) $(shell $(CXX) -dumpfullversion 2>/dev/null)) \
     $(call fact,WITH_CUDA,$(or $(HAS_NVCC),no)) $(call fact,WITH_OPENBLAS,$(or $(HAS_OPENBLAS),no)) \
-    $(call fact,WITH_ONNX,$(or $(HAS_ONNX),no)) $(call fact,WITH_ZLIB,$(or $(HAS_ZLIB),no))
+    $(call fact,WITH_ONNX,$(or $(HAS_ONNX),no)) $(call fact,WITH_ZLIB,$(or $(HAS_ZLIB),no)) \
+    $(call fact,WITH_TURBOJPEG,$(or $(HAS_TURBOJPEG),no))
 $(BUILD)/run/version.o: CPPFLAGS += $(FACTS)
 $(BUILD)/run/version.o: $(BUILD)/facts.txt
 
