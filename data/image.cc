@@ -27,37 +27,6 @@ bool starts_with(Bytes bytes, std::initializer_list<uint8_t> magic) {
     return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
 }
 
-// True if the tables of a DHT segment have at most 256 codes each and end where the segment does.
-bool has_sound_tables(Bytes segment) {
-    while (!segment.empty()) {
-        size_t codes = 0;
-        for (size_t i = 1; i <= 16 && i < segment.size(); ++i) codes += segment[i];
-        if (codes > 256 || segment.size() < 17 + codes) return false;
-        segment = segment.subspan(17 + codes);
-    }
-    return true;
-}
-
-// stb writes beyond its arrays for a Huffman table of more than 256 codes, already when it looks
-// for the extents, so the segments are looked at first. A scan's data are no segment: within them
-// FF is followed by 00 or a restart marker.
-bool has_sound_segments(Bytes bytes) {
-    size_t at = 2;
-    for (;;) {
-        while (at < bytes.size() && bytes[at] != 0xff) ++at;
-        while (at < bytes.size() && bytes[at] == 0xff) ++at;
-        if (at >= bytes.size()) return true;
-        const uint8_t code = bytes[at++];
-        if (code == 0xd9) return true;  // the end
-        if (code == 0 || (code >= 0xd0 && code <= 0xd7)) continue;
-        if (bytes.size() - at < 2) return true;
-        const size_t length = size_t{bytes[at]} << 8 | bytes[at + 1];
-        if (length < 2 || length > bytes.size() - at) return false;
-        if (code == 0xc4 && !has_sound_tables(bytes.subspan(at + 2, length - 2))) return false;
-        at += length;
-    }
-}
-
 std::array<uint32_t, 256> crc_table() {
     std::array<uint32_t, 256> table;
     for (uint32_t n = 0; n < 256; ++n) {
@@ -94,38 +63,70 @@ bool has_sound_chunks(Bytes bytes) {
     return false;
 }
 
-Image decode_png(Bytes bytes) {
-    int width = 0, height = 0, channels = 0;
-    uint8_t* pixels = stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width,
-                                            &height, &channels, 3);
-    return {height, width, {pixels, stbi_image_free}};
-}
+// What both formats share: messages and limits.
+class Decoder {
+  public:
+    Decoder(const std::string& path, Bytes bytes) : path_(path), bytes_(bytes) {}
+
+    Image decode() const {
+        const bool jpeg = starts_with(bytes_, {0xff, 0xd8, 0xff});
+        const bool png = starts_with(bytes_, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
+        require(jpeg || png, "is neither JPEG nor PNG");
+        require(bytes_.size() <= kMaxBytes, "has more than ", kMaxBytes >> 20, " MiB");
+        Image image = jpeg ? decode_jpeg_file() : decode_png_file();
+        require(image.pixels != nullptr, "is truncated or corrupt; fetch it again");
+        return image;
+    }
+
+  private:
+    template <class... Parts>
+    void require(bool ok, const Parts&... parts) const {
+        check_kind(ok, ErrorKind::data, "image: ", path_, ": ", parts...);
+    }
+
+    void check_extents(int64_t height, int64_t width, int64_t ratio) const {
+        require(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide &&
+                    width * height <= kMaxPixels,
+                "declares ", width, " x ", height, " pixels, which is out of range");
+        require(width * height <= ratio * static_cast<int64_t>(bytes_.size()), "declares ", width,
+                " x ", height, " pixels, more than its ", bytes_.size(), " bytes can hold");
+    }
+
+    Image decode_jpeg_file() const {
+        const std::optional<JpegHeader> header = read_jpeg_header(bytes_);
+        require(header.has_value(), "is truncated or corrupt; fetch it again");
+        require(header->process >= 0, "its header is damaged");
+        check_extents(header->height, header->width, kMaxJpegRatio);
+        const std::string unreadable = unreadable_jpeg(*header);
+        require(unreadable.empty(), unreadable, ", which is not read; convert it");
+        const std::string undecodable = undecodable_jpeg(*header);
+        require(undecodable.empty(), undecodable);
+        return decode_jpeg(bytes_, *header);
+    }
+
+    Image decode_png_file() const {
+        int width = 0, height = 0, channels = 0;
+        const int size = static_cast<int>(bytes_.size());
+        require(stbi_info_from_memory(bytes_.data(), size, &width, &height, &channels),
+                "its header is damaged");
+        check_extents(height, width, kMaxPngRatio);
+        require(has_sound_chunks(bytes_), "is truncated or corrupt; fetch it again");
+        constexpr size_t depth_at = 24, colour_at = 25;  // in the first chunk, IHDR
+        require(bytes_[depth_at] != 16 || bytes_[colour_at] != 0,
+                "is a grey PNG of 16 bits, of which Pillow clips all pixels above 255 and others "
+                "take the upper half; convert it to 8 bits");
+        uint8_t* pixels = stbi_load_from_memory(bytes_.data(), size, &width, &height, &channels, 3);
+        return {height, width, {pixels, stbi_image_free}};
+    }
+
+    const std::string& path_;
+    Bytes bytes_;
+};
 
 }  // namespace
 
 Image decode_image(const std::string& path, Bytes bytes) {
-    const auto require = [&](bool ok, const auto&... parts) {
-        check_kind(ok, ErrorKind::data, "image: ", path, ": ", parts...);
-    };
-    const bool jpeg = starts_with(bytes, {0xff, 0xd8, 0xff});
-    const bool png = starts_with(bytes, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
-    require(jpeg || png, "is neither JPEG nor PNG");
-    require(bytes.size() <= kMaxBytes, "has more than ", kMaxBytes >> 20, " MiB");
-    require(png || has_sound_segments(bytes), "is truncated or corrupt; fetch it again");
-    int width = 0, height = 0, channels = 0;
-    const int size = static_cast<int>(bytes.size());
-    require(stbi_info_from_memory(bytes.data(), size, &width, &height, &channels),
-            "its header is damaged");
-    const int64_t pixels = int64_t{width} * height;
-    require(width >= 1 && height >= 1 && width <= kMaxSide && height <= kMaxSide &&
-                pixels <= kMaxPixels,
-            "declares ", width, " x ", height, " pixels, which is out of range");
-    require(pixels <= (jpeg ? kMaxJpegRatio : kMaxPngRatio) * size, "declares ", width, " x ",
-            height, " pixels, more than its ", size, " bytes can hold");
-    require(jpeg || has_sound_chunks(bytes), "is truncated or corrupt; fetch it again");
-    Image image = jpeg ? decode_jpeg(bytes, height, width) : decode_png(bytes);
-    require(image.pixels != nullptr, "is truncated or corrupt; fetch it again");
-    return image;
+    return Decoder(path, bytes).decode();
 }
 
 Image read_image(const std::string& path) {

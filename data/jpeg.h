@@ -1,18 +1,25 @@
 // jpeg -- decodes a JPEG file held in memory.
 //
-// Two files implement this: jpeg_stb.cc, and jpeg_turbo.cc for builds with libjpeg-turbo (make
-// TURBOJPEG=1). The Makefile compiles one of them. They agree but for rounding: libjpeg-turbo and
-// stb differ by up to 3 levels where chroma is subsampled.
+// Two files implement this: jpeg_turbo.cc, with libjpeg-turbo, and jpeg_stb.cc, with stb_image, for
+// builds without (make TURBOJPEG=0). The Makefile compiles one of them. libjpeg-turbo gives the pixels of
+// Pillow, which decodes with it; stb_image rounds otherwise: by up to 3 levels, and refuses what it
+// would take for other colours than libjpeg does (docs/decisions/014-jpeg.md).
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "data/image.h"
+#include "data/jpeg_header.h"
 
 namespace gradus {
 
-// Has the extents that the header declares, or no pixels where the stream is damaged.
-Image decode_jpeg(std::span<const uint8_t> bytes, int64_t height, int64_t width);
+// Why this decoder does not take the file, besides unreadable_jpeg; empty if it does.
+std::string undecodable_jpeg(const JpegHeader& header);
+
+// RGB pixels; without them if the stream is damaged. The header is that of `bytes`, and one that both
+// functions above accept.
+Image decode_jpeg(std::span<const uint8_t> bytes, const JpegHeader& header);
 
 }  // namespace gradus

@@ -1,5 +1,11 @@
-#include <turbojpeg.h>
+// jpeglib.h wants size_t and FILE before it, jerror.h comes after it.
+// clang-format off
+#include <cstdio>
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
+#include <csetjmp>
 #include <cstdlib>
 
 #include "data/jpeg.h"
@@ -9,52 +15,99 @@ namespace gradus {
 
 namespace {
 
-struct Destroy {
-    void operator()(void* handle) const { tjDestroy(handle); }
+struct ErrorManager {
+    jpeg_error_mgr base;  // first: libjpeg knows no more
+    std::jmp_buf back;
+    bool damaged;
 };
-using Handle = std::unique_ptr<void, Destroy>;
 
-uint8_t* allocate(int64_t bytes) {
-    void* memory = std::malloc(bytes);
-    check(memory != nullptr, "image: out of memory for ", bytes, " bytes");
-    return static_cast<uint8_t*>(memory);
+ErrorManager& manager(j_common_ptr info) {
+    return *reinterpret_cast<ErrorManager*>(info->err);
 }
 
-bool decode(void* handle, std::span<const uint8_t> bytes, Image& image, int format) {
-    return tjDecompress2(handle, bytes.data(), bytes.size(), image.pixels.get(),
-                         static_cast<int>(image.width), 0, static_cast<int>(image.height), format,
-                         TJFLAG_STOPONWARNING) == 0;
+void leave(j_common_ptr info) {
+    std::longjmp(manager(info).back, 1);
 }
 
-// CMYK as Adobe's files have it: inverted, so that each ink is a factor of its light.
-Image from_cmyk(const Image& cmyk, Image rgb) {
-    const uint8_t* from = cmyk.pixels.get();
-    uint8_t* to = rgb.pixels.get();
-    for (int64_t i = 0; i < rgb.height * rgb.width; ++i, from += 4) {
-        for (int c = 0; c < 3; ++c) *to++ = static_cast<uint8_t>((from[c] * from[3] + 127) / 255);
+// A warning (level -1) is damage, but for those after which all pixels are there: bytes between
+// segments, numbers of versions and of colour transforms that are not known.
+void take_message(j_common_ptr info, int level) {
+    if (level >= 0) return;
+    const int code = info->err->msg_code;
+    const bool harmless =
+        code == JWRN_EXTRANEOUS_DATA || code == JWRN_ADOBE_XFORM || code == JWRN_JFIF_MAJOR;
+    if (!harmless) manager(info).damaged = true;
+}
+
+// Rows of `channels` bytes a pixel. False if the stream is damaged. No object with a destructor may
+// live here: errors leave by a jump.
+bool decompress(std::span<const uint8_t> bytes, const JpegHeader& header, J_COLOR_SPACE colours,
+                int64_t channels, uint8_t* to) {
+    jpeg_decompress_struct info;
+    ErrorManager errors;
+    info.err = jpeg_std_error(&errors.base);
+    errors.base.error_exit = leave;
+    errors.base.emit_message = take_message;
+    errors.damaged = false;
+    if (setjmp(errors.back) != 0) {
+        jpeg_destroy_decompress(&info);
+        return false;
     }
-    return rgb;
+    jpeg_create_decompress(&info);
+    jpeg_mem_src(&info, bytes.data(), bytes.size());
+    jpeg_read_header(&info, TRUE);
+    info.out_color_space = colours;
+    jpeg_start_decompress(&info);
+    const bool same = info.output_height == header.height && info.output_width == header.width &&
+                      info.output_components == channels;
+    while (same && !errors.damaged && info.output_scanline < info.output_height) {
+        JSAMPROW row = to + info.output_scanline * header.width * channels;
+        jpeg_read_scanlines(&info, &row, 1);
+    }
+    const bool whole = same && !errors.damaged && jpeg_finish_decompress(&info);
+    jpeg_destroy_decompress(&info);
+    return whole && !errors.damaged;
+}
+
+Image allocate(const JpegHeader& header, int64_t channels) {
+    const int64_t bytes = header.height * header.width * channels;
+    auto* memory = static_cast<uint8_t*>(std::malloc(bytes));
+    check(memory != nullptr, "image: out of memory for ", bytes, " bytes");
+    return {header.height, header.width, {memory, std::free}};
+}
+
+// a b / 255 to the nearest, as Pillow's conversions have it.
+int scaled_product(int a, int b) {
+    const int t = a * b + 128;
+    return ((t >> 8) + t) >> 8;
+}
+
+// Inks are stored inverted, as Adobe's files have them and Pillow takes all.
+void to_rgb(const uint8_t* inks, int64_t pixels, uint8_t* rgb) {
+    for (int64_t i = 0; i < pixels; ++i, inks += 4) {
+        for (int c = 0; c < 3; ++c) {
+            *rgb++ = static_cast<uint8_t>(inks[3] - scaled_product(255 - inks[c], inks[3]));
+        }
+    }
 }
 
 }  // namespace
 
-Image decode_jpeg(std::span<const uint8_t> bytes, int64_t height, int64_t width) {
-    const Handle handle(tjInitDecompress());
-    check(handle != nullptr, "image: libjpeg-turbo cannot be started");
-    Image image{height, width, {allocate(height * width * 3), std::free}};
-    int found_width = 0, found_height = 0, subsampling = 0, colours = 0;
-    const bool known = tjDecompressHeader3(handle.get(), bytes.data(), bytes.size(), &found_width,
-                                           &found_height, &subsampling, &colours) == 0 &&
-                       found_width == width && found_height == height;
-    if (known && (colours == TJCS_CMYK || colours == TJCS_YCCK)) {
-        Image cmyk{height, width, {allocate(height * width * 4), std::free}};
-        if (decode(handle.get(), bytes, cmyk, TJPF_CMYK)) {
-            return from_cmyk(cmyk, std::move(image));
-        }
-    } else if (known && decode(handle.get(), bytes, image, TJPF_RGB)) {
-        return image;
+std::string undecodable_jpeg(const JpegHeader&) {
+    return "";
+}
+
+Image decode_jpeg(std::span<const uint8_t> bytes, const JpegHeader& header) {
+    Image image = allocate(header, 3);
+    bool whole = false;
+    if (header.components.size() == 4) {
+        const Image inks = allocate(header, 4);
+        whole = decompress(bytes, header, JCS_CMYK, 4, inks.pixels.get());
+        if (whole) to_rgb(inks.pixels.get(), header.height * header.width, image.pixels.get());
+    } else {
+        whole = decompress(bytes, header, JCS_RGB, 3, image.pixels.get());
     }
-    image.pixels.reset();
+    if (!whole) image.pixels.reset();
     return image;
 }
 

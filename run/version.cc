@@ -9,6 +9,7 @@
 #define GRADUS_WITH_OPENBLAS "no"
 #define GRADUS_WITH_ONNX "no"
 #define GRADUS_WITH_ZLIB "no"
+#define GRADUS_WITH_TURBOJPEG "no"
 #endif
 
 namespace gradus {
@@ -32,7 +33,7 @@ std::string version_commit() {
 std::string version_build() {
     return GRADUS_COMPILER + part("cuda", GRADUS_WITH_CUDA) +
            part("openblas", GRADUS_WITH_OPENBLAS) + part("onnx", GRADUS_WITH_ONNX) +
-           part("zlib", GRADUS_WITH_ZLIB);
+           part("zlib", GRADUS_WITH_ZLIB) + part("libjpeg-turbo", GRADUS_WITH_TURBOJPEG);
 }
 
 std::string version_line() {

@@ -46,7 +46,7 @@ DOORS = [
     (r"google/protobuf/.*|onnx/.*", ["io/onnx*", "tests/onnx_*"]),
     (r"(cuda|cublas|cudnn|curand|thrust|cub).*", ["*.cu", "*.cuh"]),
     (r"stb/.*", ["data/image.cc", "data/jpeg_stb.cc", "data/stb_image.cc"]),
-    (r"turbojpeg\.h", ["data/jpeg_turbo.cc"]),
+    (r"jpeglib\.h|jerror\.h", ["data/jpeg_turbo.cc"]),
     (r"gemmlowp/.*", ["tests/fixed_point_test.cc"]),
     (r"boost/.*", ["tests/*"]),
 ]

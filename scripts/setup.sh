@@ -14,6 +14,7 @@ libopenblas-dev
 libstb-dev
 libboost-test-dev
 zlib1g-dev
+libjpeg62-turbo-dev
 libcli11-dev
 nlohmann-json3-dev
 libonnx-dev libonnx-testdata libprotobuf-dev protobuf-compiler
@@ -22,7 +23,7 @@ dataset-fashion-mnist
 clang-format python3
 clang libclang-rt-dev
 "
-oracle_packages="python3-torch python3-numpy python3-venv"
+oracle_packages="python3-torch python3-numpy python3-venv libjpeg-turbo-progs"
 
 oracles=no
 case "${1:-}" in
