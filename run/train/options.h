@@ -20,6 +20,7 @@ struct Options {
     double width_mult = 1.0;        // of the channels, where the model scales them
     int image_size = 0;             // 0: as the data set
     int num_classes = 0;            // 0: as the data set
+    int channels = 0;               // of the images; 0: as the data set
     std::string weights;            // empty: train the float network first
 
     // quantization
