@@ -9,6 +9,7 @@
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
 #include "run/train/idle_flags.h"
+#include "run/train/load_network.h"
 #include "run/train/network_summary.h"
 #include "run/train/post_training.h"
 #include "run/train/run_folder.h"

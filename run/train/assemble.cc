@@ -7,6 +7,7 @@
 #include "run/signals.h"
 #include "run/suggest.h"
 #include "run/train/checkpoint.h"
+#include "run/train/load_network.h"
 #include "tensor/check.h"
 
 namespace gradus {
