@@ -43,4 +43,13 @@ void InputFile::read(void* to, size_t bytes, const char* what) {
     }
 }
 
+void InputFile::skip(uint64_t bytes) {
+    require(bytes <= remaining(), "ends before byte ", position_ + bytes,
+            "; the file is truncated, fetch or write it again");
+    const auto place = static_cast<off_t>(position_ + bytes);
+    require(::lseek(descriptor_, place, SEEK_SET) == place, "cannot be read (",
+            std::strerror(errno), "); check the disk");
+    position_ += bytes;
+}
+
 }  // namespace gradus

@@ -24,6 +24,7 @@ class InputFile {
 
     // The next `bytes` bytes; `what` names them in the message when the file ends before.
     void read(void* to, size_t bytes, const char* what);
+    void skip(uint64_t bytes);
 
     template <class... Parts>
     [[noreturn]] void corrupt(const Parts&... parts) const {

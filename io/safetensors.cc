@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -28,6 +29,13 @@ constexpr char kDigestKey[] = "gradus_sha256";
 constexpr uint64_t kMaxHeader = 100 * 1000 * 1000;
 constexpr size_t kMaxRank = 8;
 constexpr DType kDTypes[] = {DType::F32, DType::F64, DType::I8, DType::U8, DType::I32, DType::I64};
+
+// Types of the format that no tensor of ours has, with their bits.
+constexpr std::pair<const char*, uint64_t> kOtherTypes[] = {
+    {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"BOOL", 8},
+    {"F8_E5M2", 8},     {"F8_E4M3", 8}, {"F8_E8M0", 8},     {"I16", 16},
+    {"F8_E5M2FNUZ", 8}, {"U16", 16},    {"F8_E4M3FNUZ", 8}, {"F16", 16},
+    {"BF16", 16},       {"U32", 32},    {"C64", 64},        {"U64", 64}};
 
 using Tensors = std::map<std::string, Tensor>;
 using Metadata = std::map<std::string, std::string>;
@@ -116,8 +124,9 @@ Metadata signed_metadata(const Tensors& tensors, Metadata metadata) {
 
 struct Entry {
     std::string name;
-    DType dtype;
-    Shape shape;
+    std::string dtype;
+    uint64_t bits;  // of an element
+    std::vector<int64_t> extents;
     uint64_t begin, end;  // in the payload
 };
 
@@ -151,51 +160,65 @@ uint64_t unsigned_number(const InputFile& file, const Json& value) {
     return value.get<uint64_t>();
 }
 
-DType parse_dtype(const InputFile& file, const std::string& name, const Json& value) {
-    for (DType dtype : kDTypes) {
-        if (value == dtype_name(dtype)) return dtype;
+std::optional<DType> readable(const std::string& dtype) {
+    for (const DType ours : kDTypes) {
+        if (dtype == dtype_name(ours)) return ours;
     }
-    file.corrupt("tensor ", name, " has dtype ", value.dump(),
-                 ", which cannot be read; convert it to F32");
+    return std::nullopt;
+}
+
+void parse_dtype(const InputFile& file, const Json& value, Entry& entry) {
+    if (value.is_string()) entry.dtype = value.get<std::string>();
+    const auto ours = readable(entry.dtype);
+    const auto other = std::find_if(std::begin(kOtherTypes), std::end(kOtherTypes),
+                                    [&](const auto& row) { return row.first == entry.dtype; });
+    file.require(ours || other != std::end(kOtherTypes), "tensor ", entry.name, " has dtype ",
+                 value.dump(), ", which the format does not have; the file is corrupt");
+    entry.bits = ours ? 8 * static_cast<uint64_t>(dtype_bytes(*ours)) : other->second;
+}
+
+// "F16[64,3,7,7]"
+std::string type_text(const Entry& entry) {
+    std::string text;
+    for (const int64_t extent : entry.extents) text += (text.empty() ? "" : ", ") + join(extent);
+    return join(entry.dtype, '[', text, ']');
 }
 
 // The bytes that the shape needs; refuses what does not fit 63 bits.
 uint64_t checked_bytes(const InputFile& file, const Entry& entry) {
-    int64_t bytes = static_cast<int64_t>(dtype_bytes(entry.dtype));
-    for (int64_t extent : entry.shape.extents()) {
-        file.require(extent >= 0 && !__builtin_mul_overflow(bytes, extent, &bytes), "tensor ",
-                     entry.name, ": shape ", entry.shape, " is too large");
+    int64_t bits = static_cast<int64_t>(entry.bits);
+    for (const int64_t extent : entry.extents) {
+        file.require(extent >= 0 && !__builtin_mul_overflow(bits, extent, &bits), "tensor ",
+                     entry.name, ": shape ", type_text(entry), " is too large");
     }
-    return static_cast<uint64_t>(bytes);
+    return (static_cast<uint64_t>(bits) + 7) / 8;
 }
 
 Entry parse_entry(const InputFile& file, const std::string& key, const Json& value) {
     Entry entry;
     entry.name = Json(key).dump();  // one line, whatever the file says
-    const bool has_fields = value.is_object() && value.size() == 3 && value.contains("dtype") &&
+    const bool has_fields = value.is_object() && value.contains("dtype") &&
                             value.contains("shape") && value.contains("data_offsets");
     file.require(has_fields, "tensor ", entry.name, " must have dtype, shape and data_offsets");
-    entry.dtype = parse_dtype(file, entry.name, value["dtype"]);
+    parse_dtype(file, value["dtype"], entry);
     const Json& shape = value["shape"];
     const Json& offsets = value["data_offsets"];
-    file.require(
-        shape.is_array() && shape.size() <= kMaxRank && offsets.is_array() && offsets.size() == 2,
-        "tensor ", entry.name, " has a malformed shape or malformed data_offsets");
-    std::vector<int64_t> extents;
+    file.require(shape.is_array() && offsets.is_array() && offsets.size() == 2, "tensor ",
+                 entry.name, " has a malformed shape or malformed data_offsets");
     for (const Json& extent : shape) {
-        extents.push_back(static_cast<int64_t>(unsigned_number(file, extent)));
+        entry.extents.push_back(static_cast<int64_t>(unsigned_number(file, extent)));
     }
-    entry.shape = Shape(std::move(extents));
     entry.begin = unsigned_number(file, offsets[0]);
     entry.end = unsigned_number(file, offsets[1]);
     file.require(entry.begin <= entry.end && entry.end - entry.begin == checked_bytes(file, entry),
                  "tensor ", entry.name, ": data_offsets ", offsets.dump(), " do not fit ",
-                 entry.dtype, entry.shape);
+                 type_text(entry));
     entry.name = key;
     return entry;
 }
 
 Metadata parse_metadata(const InputFile& file, const Json& value) {
+    if (value.is_null()) return {};
     file.require(value.is_object(), "__metadata__ must be an object of strings");
     Metadata metadata;
     for (const auto& [key, text] : value.items()) {
@@ -273,7 +296,13 @@ SafetensorsFile load_safetensors(const std::string& path) {
     SafetensorsFile content;
     if (header.contains(kMetadata)) content.metadata = parse_metadata(file, header[kMetadata]);
     for (const Entry& entry : parse_entries(file, header)) {
-        Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
+        const auto dtype = readable(entry.dtype);
+        if (!dtype || entry.extents.size() > kMaxRank) {
+            content.unreadable[entry.name] = type_text(entry);
+            file.skip(entry.end - entry.begin);
+            continue;
+        }
+        Tensor tensor = Tensor::empty(Shape(entry.extents), *dtype);
         file.read(tensor.raw(), tensor.bytes(), "a tensor");
         content.tensors.emplace(entry.name, std::move(tensor));
     }

@@ -20,6 +20,9 @@ namespace gradus {
 struct SafetensorsFile {
     std::map<std::string, Tensor> tensors;
     std::map<std::string, std::string> metadata;  // without our two entries
+    // Tensors that are passed over, as "F16[64,3,7,7]": of types that the format has and Tensor has
+    // not, and of more than 8 dimensions.
+    std::map<std::string, std::string> unreadable;
 };
 
 // Replaces the file atomically; failures are those of AtomicFile. A tensor named "__metadata__" and
@@ -27,9 +30,10 @@ struct SafetensorsFile {
 void save_safetensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
-// Strict: header at most 100 MB, no duplicate keys, known dtypes, offsets that tile the buffer to
-// the end of the file. Anything else is one line of ErrorKind::data that names file and reason,
-// before memory is asked for.
+// Strict where the format's description is: header at most 100 MB, no duplicate keys, dtypes of the
+// format, offsets that tile the buffer to the end of the file. As the reference reader it takes a
+// __metadata__ that is null, and fields of a tensor that it does not know. Anything else is one line
+// of ErrorKind::data that names file and reason, before memory is asked for.
 SafetensorsFile load_safetensors(const std::string& path);
 
 // SHA-256 over the tensors in the order of their names, bytewise; for each, with every integer

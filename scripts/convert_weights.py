@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Turns a PyTorch checkpoint (.pth, .pt, .ckpt) into safetensors, which ./train --weights reads.
 
-  scripts/convert_weights.py resnet18.pth resnet18.safetensors [--ema]
+  scripts/convert_weights.py resnet18.pth resnet18.safetensors [--ema] [--prefix student.]
 
 Needs torch. Names stay as they are (./train knows those of torchvision, timm, MQBench, pycls and
-efficientnet-lite-pytorch), but for the prefixes of wrappers: "module.", "_orig_mod.", "model.". Floats
-become float32. Where a checkpoint has averaged weights next to the trained ones, --ema takes those.
-A .safetensors file is converted likewise. Nothing in the file is run: whole modules are refused.
+efficientnet-lite-pytorch), but for what wrappers add: "module." and "_orig_mod." anywhere, and whatever
+is in front of the first layer and of the classifier ("model.", "backbone." with "head."). Where a file
+holds several networks, --prefix takes what is below one of them. Floats become float32. Where a
+checkpoint has averaged weights next to the trained ones, --ema takes those. A .safetensors file is
+converted likewise. Nothing in the file is run: whole modules are refused.
 """
 
 import argparse
@@ -20,7 +22,10 @@ import torch
 # torchvision and timm, Lightning, pycls, MQBench; with others' habits
 WRAPPERS = ["state_dict", "model_state_dict", "model_state", "model", "net", "params", "checkpoint"]
 AVERAGES = ["model_ema", "state_dict_ema", "ema_state_dict", "ema"]
-PREFIXES = ["module.", "_orig_mod.", "model."]  # data-parallel, torch.compile, Lightning
+SEGMENTS = ["module.", "_orig_mod."]  # data-parallel, torch.compile: wherever they are
+FIRST = ["conv1.weight", "conv_stem.weight", "_conv_stem.weight", "stem.0.weight", "stem.conv.weight",
+         "features.0.0.weight"]  # the first layer by every scheme that ./train knows
+LAST = ["fc.weight", "head.fc.weight", "_fc.weight", "classifier.weight", "classifier.1.weight"]
 NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.int8: "I8",
          torch.uint8: "U8"}
 
@@ -77,16 +82,43 @@ def find_state(path, checkpoint, ema):
     return checkpoint
 
 
-def without_prefixes(path, state):
-    """Prefixes that all names have, or, as averages have none, all that have "module."."""
-    for _ in range(4):
-        for prefix in PREFIXES:
-            if prefix == "model." and not all(name.startswith(prefix) for name in state):
-                continue
-            shorter = {name.removeprefix(prefix): value for name, value in state.items()}
-            if len(shorter) < len(state):
-                fail(path, f"has tensors with and without '{prefix}' of the same name; keep one of them")
-            state = shorter
+def shortened(path, state, change):
+    """The same tensors under changed names, no two of which may be equal."""
+    shorter = {change(name): value for name, value in state.items()}
+    if len(shorter) < len(state):
+        fail(path, "has tensors with and without a prefix of the same name; --prefix takes some of them")
+    return shorter
+
+
+def without_segments(name):
+    for segment in SEGMENTS:
+        name = ("." + name).replace("." + segment, ".")[1:]
+    return name
+
+
+def prefixes_of(state, layers):
+    """What is in front of a layer, as far as it is not below another such place."""
+    found = {name[:-len(layer)] for layer in layers for name in state if ("." + name).endswith("." + layer)}
+    return sorted(p for p in found if not any(p != q and p.startswith(q) for q in found))
+
+
+def without_prefixes(path, state, chosen):
+    """The names of the network alone, as far as it is clear where it is."""
+    if chosen:
+        state = {name: value for name, value in state.items() if name.startswith(chosen)}
+        if not state:
+            fail(path, f"has nothing below {chosen}")
+        state = shortened(path, state, lambda name: name.removeprefix(chosen))
+    state = shortened(path, state, without_segments)
+    for layers in (FIRST, LAST):
+        prefixes = prefixes_of(state, layers)
+        if len(prefixes) > 1:
+            print(f"note: {path}: holds more than one network, below {' and '.join(prefixes)}; --prefix "
+                  f"{prefixes[0]} takes one, names stay as they are", file=sys.stderr)
+            return state
+        if prefixes and prefixes[0]:
+            print(f"note: {path}: without the prefix {prefixes[0]}", file=sys.stderr)
+            state = shortened(path, state, lambda name: name.removeprefix(prefixes[0]))
     return state
 
 
@@ -100,10 +132,10 @@ def converted(name, value):
     return value
 
 
-def state_of(path, ema):
+def state_of(path, ema, prefix):
     state = find_state(path, read(path), ema)
     tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    tensors = {name: converted(name, value) for name, value in without_prefixes(path, tensors).items()}
+    tensors = {name: converted(name, value) for name, value in without_prefixes(path, tensors, prefix).items()}
     return {name: value for name, value in tensors.items() if value is not None}
 
 
@@ -127,9 +159,10 @@ def main():
     parser.add_argument("checkpoint")
     parser.add_argument("output")
     parser.add_argument("--ema", action="store_true", help="the averaged weights, where there are any")
+    parser.add_argument("--prefix", default="", help="take what is below this name: student.")
     options = parser.parse_args()
     try:
-        state = state_of(options.checkpoint, options.ema)
+        state = state_of(options.checkpoint, options.ema, options.prefix)
         save(options.output, state)
     except OSError as error:
         fail(error.filename, error.strerror)

@@ -1,5 +1,6 @@
 // checkpoint -- the state of a run and the networks it leaves.
 #include "run/train/checkpoint.h"
+#include "run/train/load_network.h"
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>

@@ -3,6 +3,7 @@
 
 #include "io/safetensors.h"
 #include "run/train/checkpoint.h"
+#include "run/train/load_network.h"
 #include "tests/small_network.h"
 #include "tests/train_process.h"
 
@@ -120,7 +121,7 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_serve) {
         wrapped["_orig_mod." + name] = tensor;
     }
     save_safetensors(files.path("wrapped"), wrapped, {});
-    check_refused(2, weights("wrapped"), {"_orig_mod.conv1.weight", "convert_weights.py"});
+    check_refused(2, weights("wrapped"), {"wrapped", "another model"});
     BOOST_TEST(!std::filesystem::exists(files.path("run")));  // nothing was begun
 }
 
@@ -170,6 +171,47 @@ BOOST_AUTO_TEST_CASE(a_dry_run_leaves_nothing) {
     const std::string dot = runs.path("made/graph.dot");
     BOOST_TEST(run_train(tiny(data, {"--dry-run", "--dot", dot})).code == 0);
     BOOST_TEST(read_bytes(dot).rfind("digraph", 0) == 0);
+}
+
+// The published numbers of parameters, whatever data are there: torchvision's and timm's.
+BOOST_AUTO_TEST_CASE(a_described_network_needs_no_data) {
+    const auto summary = [](const Arguments& more) {
+        Arguments all{"--summary", "--dataset",     "imagefolder", "--data-path",
+                      "/nowhere",  "--image-size",  "224",         "--channels",
+                      "3",         "--num-classes", "1000",        "--threads",
+                      "1"};
+        all.insert(all.end(), more.begin(), more.end());
+        const ProcessOutcome end = run_train(all);
+        BOOST_TEST(end.code == 0, end.err);
+        return end.out.substr(end.out.find("total"));
+    };
+    BOOST_TEST(summary({"--model", "resnet18"}).find("11,689,512") != std::string::npos);
+    BOOST_TEST(summary({"--model", "mobilenet_v2"}).find("3,504,872") != std::string::npos);
+    BOOST_TEST(summary({"--model", "resnet18", "--in-chans", "1"}).find("11,683,240") !=
+               std::string::npos);
+    const Arguments partly{"--summary", "--image-size", "224", "--num-classes", "1000"};
+    Arguments missing = partly;
+    missing.insert(missing.end(), {"--dataset", "imagefolder", "--data-path", "/nowhere"});
+    check_refused(3, missing, {"/nowhere"});
+    check_refused(2, {"--summary", "--image-size", "7", "--num-classes", "10", "--channels", "3"},
+                  {"--image-size 7", "8 to 1024"});
+}
+
+// With data, the flags must agree with them; more classes than the data's are the user's to want.
+BOOST_AUTO_TEST_CASE(channels_and_classes_agree_with_the_data) {
+    const TemporaryFolder data;
+    write_tiny_data(data);
+    check_refused(2, tiny(data, {"--dry-run", "--channels", "3"}),
+                  {"--channels 3", "mnist have 1", "drop it"});
+    check_refused(
+        2,
+        tiny(data, {"--dry-run", "--channels", "3", "--image-size", "32", "--num-classes", "1000"}),
+        {"--channels 3", "mnist have 1"});
+    check_refused(2, tiny(data, {"--dry-run", "--num-classes", "9"}),
+                  {"--num-classes 9", "has 10"});
+    check_refused(2, {"--channels", "-1"}, {"--channels", "0 to 1024"});
+    BOOST_TEST(
+        run_train(tiny(data, {"--dry-run", "--channels", "1", "--num-classes", "12"})).code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_dry_run_checks_weights_and_folders) {

@@ -2,12 +2,15 @@
 #include "models/weight_names.h"
 
 #include <boost/test/unit_test.hpp>
+#include <cstring>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "io/safetensors.h"
 #include "io/weight_layout.h"
 #include "models/models.h"
 #include "run/train/checkpoint.h"
+#include "run/train/load_network.h"
 #include "tests/files.h"
 
 using namespace gradus;
@@ -157,6 +160,128 @@ BOOST_AUTO_TEST_CASE(names_of_efficientnet_lite) {
     BOOST_TEST(in(theirs, "blocks.2.1.conv_pwl.weight", 4) == "_blocks.4._project_conv.weight");
     BOOST_TEST(in(theirs, "bn2.running_mean") == "_bn1.running_mean");
     BOOST_TEST(in(theirs, "classifier.bias") == "_fc.bias");
+}
+
+// Names as wrappers write them, and what is said of them.
+BOOST_AUTO_TEST_CASE(prefixes_are_taken_off_where_all_match) {
+    struct Case {
+        const char* what;
+        std::string (*rename)(const std::string&);
+        const char* said;
+    };
+    const TemporaryFolder folder;
+    const Graph g = network("resnet18");
+    const auto tensors = export_parameters(g.parameters());
+    using S = const std::string&;
+    for (const Case& c :
+         {Case{"one", [](S n) { return "backbone." + n; }, ", without the prefix backbone."},
+          Case{"unknown", [](S n) { return "my.net.v2." + n; }, ", without the prefix my.net.v2."},
+          Case{"two", [](S n) { return (n.starts_with("fc") ? "head." : "backbone.") + n; },
+               ", without the prefixes backbone. and head."},
+          Case{"no head", [](S n) { return (n.starts_with("fc") ? "" : "backbone.") + n; },
+               ", without the prefix backbone."},
+          Case{"parallel", [](S n) { return "module." + n; }, ", without the prefix module."},
+          Case{"inside",
+               [](S n) { return n.starts_with("layer1.") ? "layer1._orig_mod." + n.substr(7) : n; },
+               ", without the prefix _orig_mod."},
+          Case{"nested", [](S n) { return "_orig_mod.module.net." + n; },
+               ", without the prefixes _orig_mod., module. and net."}}) {
+        std::map<std::string, Tensor> renamed{{"criterion.weight", Tensor::zeros({2})},
+                                              {"x.fcc.bias", Tensor::zeros({2})}};
+        for (const auto& [name, tensor] : tensors) renamed[c.rename(name)] = tensor;
+        save_safetensors(folder.path("w"), renamed);
+        const Graph other = network("resnet18");
+        other.parameters()[3]->value.data<float>()[0] = 77.0f;
+        BOOST_TEST(load_network(folder.path("w"), other.parameters()).text() ==
+                       join("102 of 104 tensors matched by our own names", c.said,
+                            "; left out: criterion.weight, ..."),
+                   c.what);
+        BOOST_TEST(other.parameters()[3]->value.data<float>()[0] != 77.0f);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(prefixes_that_leave_a_choice_or_a_gap_are_refused) {
+    const TemporaryFolder folder;
+    const Graph g = network("resnet18");
+    std::map<std::string, Tensor> twice, gap, both;
+    for (const auto& [name, tensor] : export_parameters(g.parameters())) {
+        for (const char* prefix : {"student.", "teacher."}) twice[prefix + name] = tensor;
+        both[name] = both["ema." + name] = tensor;
+        if (name != "fc.bias") gap["net." + name] = tensor;
+    }
+    save_safetensors(folder.path("twice"), twice);
+    BOOST_TEST(throws(ErrorKind::usage, {"student. and teacher.", "--prefix student."},
+                      [&] { load_network(folder.path("twice"), g.parameters()); }));
+    save_safetensors(folder.path("gap"), gap);
+    BOOST_TEST(throws(ErrorKind::usage, {"101 of 102", "below net.", "no fc.bias"},
+                      [&] { load_network(folder.path("gap"), g.parameters()); }));
+    save_safetensors(folder.path("both"), both);  // the one without a prefix is meant
+    BOOST_TEST(load_network(folder.path("both"), g.parameters())
+                   .text()
+                   .starts_with("102 of 204 tensors matched by our own names; left out: ema."));
+}
+
+// A half float that nobody asks for is passed over, one that is needed is named.
+BOOST_AUTO_TEST_CASE(only_tensors_that_are_needed_must_be_readable) {
+    const TemporaryFolder folder;
+    const Graph g = network("resnet18");
+    save_safetensors(folder.path("w"), export_parameters(g.parameters()), {});
+    const std::string bytes = read_bytes(folder.path("w"));
+    uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), sizeof length);
+    auto header = nlohmann::json::parse(bytes.substr(8, length));
+    header.erase("__metadata__");  // and with it the digest
+    const auto end = bytes.size() - 8 - length;
+    const auto write = [&](const char* name, const nlohmann::json& h, const std::string& more) {
+        const std::string text = h.dump();
+        uint64_t size = text.size();
+        return folder.file(name, std::string(reinterpret_cast<const char*>(&size), 8) + text +
+                                     bytes.substr(8 + length) + more);
+    };
+    auto extra = header;
+    extra["mask"] = {{"dtype", "BOOL"}, {"shape", {3}}, {"data_offsets", {end, end + 3}}};
+    BOOST_TEST(load_network(write("extra", extra, "abc"), g.parameters()).text() ==
+               "102 of 103 tensors matched by our own names; left out: mask");
+    auto half = header;
+    half["fc.bias"]["dtype"] = "BF16";
+    half["fc.bias"]["shape"] = {2 * half["fc.bias"]["shape"][0].get<int>()};
+    BOOST_TEST(throws(ErrorKind::data, {"fc.bias is BF16[20]", "needs F32", "convert_weights.py"},
+                      [&] { load_network(write("half", half, ""), g.parameters()); }));
+}
+
+BOOST_AUTO_TEST_CASE(files_of_pytorch_are_named) {
+    const TemporaryFolder folder;
+    const Graph g = network("resnet18");
+    const std::string zip = folder.file(
+        "it's.pth", std::string("PK\3\4") + std::string(26, '\0') + "archive/data.pkl and more");
+    BOOST_TEST(throws(ErrorKind::data,
+                      {"is a PyTorch checkpoint;", "convert_weights.py '", "it'\\''s.pth' ",
+                       "'it'\\''s.safetensors' converts it"},
+                      [&] { load_network(zip, g.parameters()); }));
+    const std::string old = folder.file("old.pt", "\x80\x02\x8a\nl\xfc\x9c\x46\xf9");
+    BOOST_TEST(throws(ErrorKind::data,
+                      {"PyTorch checkpoint in the format before 1.6", " old.safetensors converts"},
+                      [&] { load_network(old, g.parameters()); }));
+}
+
+BOOST_AUTO_TEST_CASE(weights_for_other_images_or_classes_are_named) {
+    const TemporaryFolder folder;
+    const auto built = [](int64_t channels, int64_t classes) {
+        return build_model("resnet18", {{32, 32, channels}, classes, "imagenet"}, Rng(1));
+    };
+    const auto load = [&](const Graph& from, const Graph& to) {
+        save_safetensors(folder.path("w"), export_parameters(from.parameters()));
+        return [&] { load_network(folder.path("w"), to.parameters()); };
+    };
+    const Graph rgb = built(3, 1000), grey = built(1, 10), few = built(3, 10);
+    BOOST_TEST(throws(ErrorKind::usage,
+                      {"these weights are for 3 channels and 1000 classes, the network here for 1 ",
+                       "and 10; give images of 3 channels"},
+                      load(rgb, grey)));
+    BOOST_TEST(
+        throws(ErrorKind::usage, {"for 3 and 10; --num-classes 1000 makes room"}, load(rgb, few)));
+    BOOST_TEST(
+        throws(ErrorKind::usage, {"3 channels and 10 classes", "as many classes"}, load(few, rgb)));
 }
 
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_said) {

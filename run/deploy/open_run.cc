@@ -8,6 +8,7 @@
 #include "models/models.h"
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
+#include "run/train/load_network.h"
 #include "tensor/check.h"
 
 namespace gradus {

@@ -9,6 +9,7 @@
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
 #include "run/train/idle_flags.h"
+#include "run/train/load_network.h"
 #include "run/train/network_summary.h"
 #include "run/train/post_training.h"
 #include "run/train/run_folder.h"
@@ -100,8 +101,9 @@ bool previewed(const Options& o) {
     const bool shows = o.show_graph || !o.dot.empty();
     if (!o.summary && !o.dry_run && !shows) return false;
     std::ostream& out = o.json ? std::cerr : std::cout;  // there is no result
-    const DataSplits data = open_data(o);
-    const Graph network = build_network(o, *data.train);
+    const auto described = o.dry_run ? std::nullopt : described_model(o);
+    const DataSplits data = described ? DataSplits() : open_data(o);
+    const Graph network = described ? build_network(o, *described) : build_network(o, *data.train);
     if (o.dry_run) check_run_folder(o);
     const std::string weights = o.dry_run ? read_weights(o, network) : "";
     if (o.summary) print_summary(out, network, stream_is_utf8(o.json ? 2 : 1));

@@ -8,6 +8,7 @@
 #include "run/signals.h"
 #include "run/suggest.h"
 #include "run/train/checkpoint.h"
+#include "run/train/load_network.h"
 #include "tensor/check.h"
 
 namespace gradus {
@@ -125,8 +126,19 @@ ModelOptions model_options(const Options& o, const Dataset& data) {
     const int64_t classes = o.num_classes > 0 ? o.num_classes : data.class_count();
     check_kind(classes >= data.class_count(), ErrorKind::usage, "--num-classes ", classes,
                ": the data set ", data.facts().name, " has ", data.class_count());
-    const auto dropout = o.dropout < 0 ? std::nullopt : std::optional(o.dropout);
-    return {data.image_shape(), classes, o.stem, o.width_mult, dropout};
+    const int64_t channels = data.image_shape()[2];
+    check_kind(o.channels == 0 || o.channels == channels, ErrorKind::usage, "--channels ",
+               o.channels, ": the images of ", data.facts().name, " have ", channels,
+               "; drop it, or give other images by --dataset and --data-path");
+    return {data.image_shape(), classes, o.stem, o.width_mult};
+}
+
+std::optional<ModelOptions> described_model(const Options& o) {
+    if (o.image_size == 0 || o.num_classes == 0 || o.channels == 0) return std::nullopt;
+    check_kind(o.image_size >= 8, ErrorKind::usage, "--image-size ", o.image_size,
+               " is out of range; choose 8 to 1024");
+    return ModelOptions{
+        {o.image_size, o.image_size, o.channels}, o.num_classes, o.stem, o.width_mult};
 }
 
 Recipe recipe_of(const Options& o) {
@@ -192,7 +204,11 @@ OptimizerOptions optimizer_options(const Options& o) {
 }
 
 Graph build_network(const Options& o, const Dataset& data) {
-    Graph network = build_model(o.model, model_options(o, data), Rng(o.seed).split("init"));
+    return build_network(o, model_options(o, data));
+}
+
+Graph build_network(const Options& o, const ModelOptions& model) {
+    Graph network = build_model(o.model, model, Rng(o.seed).split("init"));
     if (o.norm_weight_decay >= 0) set_norm_decay(network, static_cast<float>(o.norm_weight_decay));
     return network;
 }

@@ -1,6 +1,8 @@
 // assemble -- from the options of ./train to the things that a run is made of.
 #pragma once
 
+#include <optional>
+
 #include "data/loader.h"
 #include "data/open_dataset.h"
 #include "models/models.h"
@@ -34,6 +36,11 @@ void set_norm_decay(const Graph& network, float decay);
 OptimizerOptions optimizer_options(const Options& options);
 
 // The float network with its first weights.
+// The network that --image-size, --num-classes and --channels describe without data; nothing unless
+// all three are given.
+std::optional<ModelOptions> described_model(const Options& options);
+
+Graph build_network(const Options& options, const ModelOptions& model);
 Graph build_network(const Options& options, const Dataset& data);
 // The network before training. Weights that do not serve are refused at once; a resumed run reads
 // them only if it needs them.

@@ -3,11 +3,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "io/safetensors.h"
 #include "io/weight_layout.h"
-#include "models/weight_names.h"
 #include "tensor/check.h"
 
 namespace gradus {
@@ -98,53 +96,6 @@ std::map<std::string, Tensor> optimizer_state(const SafetensorsFile& file,
     return state;
 }
 
-// A file's tensors under our names, as far as a scheme knows them.
-struct NamedWeights {
-    const NamingScheme* scheme = nullptr;
-    std::map<std::string, Tensor> tensors;
-    std::set<std::string> read;  // their names in the file
-};
-
-NamedWeights best_scheme(const std::map<std::string, Tensor>& file,
-                         const ParameterList& parameters) {
-    NamedWeights best;
-    for (const NamingScheme& scheme : naming_schemes()) {
-        NamedWeights weights{&scheme, {}, {}};
-        for (const auto& [ours, theirs] : names_in(scheme, parameters)) {
-            const auto found = file.find(theirs);
-            if (found == file.end()) continue;
-            weights.tensors[ours] = found->second;
-            weights.read.insert(theirs);
-        }
-        if (!best.scheme || weights.tensors.size() > best.tensors.size()) best = weights;
-    }
-    return best;
-}
-
-// "bn1.num_batches_tracked" stands next to "bn1.running_mean".
-std::string with_mean(const std::string& step_counter) {
-    return step_counter.substr(0, step_counter.rfind('.') + 1) + "running_mean";
-}
-
-// The tensor of the file that ends with `name` after a prefix, as wrappers of a network give it; ""
-// if none does.
-std::string prefixed(const std::map<std::string, Tensor>& file, const std::string& name) {
-    std::string shortest;
-    for (const auto& [theirs, tensor] : file) {
-        const bool shorter = shortest.empty() || theirs.size() < shortest.size();
-        if (theirs.ends_with("." + name) && shorter) shortest = theirs;
-    }
-    return shortest;
-}
-
-std::string scheme_list() {
-    std::string list;
-    for (const NamingScheme& scheme : naming_schemes()) {
-        list += (list.empty() ? "" : ", ") + std::string(scheme.name);
-    }
-    return list;
-}
-
 }  // namespace
 
 std::map<std::string, Tensor> export_parameters(const ParameterList& parameters) {
@@ -177,52 +128,6 @@ void import_parameters(const std::string& path, const std::map<std::string, Tens
 void save_network(const std::string& path, const ParameterList& parameters,
                   const std::map<std::string, std::string>& metadata) {
     save_safetensors(path, export_parameters(parameters), metadata);
-}
-
-std::string WeightsMatch::text() const {
-    std::string text = join(matched, " of ", tensors, " tensors matched by ", scheme, " names");
-    if (!left_out.empty())
-        text += "; left out: " + left_out + (tensors - matched > 1 ? ", ..." : "");
-    return text;
-}
-
-namespace {
-
-void refuse_damaged(const std::string& path, const ParameterList& parameters) {
-    for (const auto& parameter : parameters) {
-        const bool variance = parameter->name.ends_with("running_var");
-        const float* x = parameter->value.data<float>();
-        const float* end = x + parameter->value.numel();
-        const float* bad = std::find_if(
-            x, end, [&](float v) { return !std::isfinite(v) || (variance && v < 0.0f); });
-        check_kind(bad == end, ErrorKind::data, path, ": ", parameter->name, " has the value ",
-                   bad == end ? 0.0f : *bad, "; its training diverged or the file is damaged");
-    }
-}
-
-}  // namespace
-
-WeightsMatch load_network(const std::string& path, const ParameterList& parameters) {
-    const std::map<std::string, Tensor> file = load_safetensors(path).tensors;
-    const NamedWeights weights = best_scheme(file, parameters);
-    const std::string wrapped = prefixed(file, parameters.at(0)->name);
-    check_kind(!weights.tensors.empty() || wrapped.empty(), ErrorKind::usage, path, ": has ",
-               wrapped, " where ", parameters.at(0)->name,
-               " is looked for; scripts/convert_weights.py takes such prefixes off");
-    check_kind(!weights.tensors.empty(), ErrorKind::usage, path, ": has no tensor ",
-               parameters.at(0)->name, " by any naming scheme that is known (", scheme_list(),
-               "); it is the checkpoint of another model (see --model, --stem)");
-    import_parameters(path, weights.tensors, parameters);
-    refuse_damaged(path, parameters);
-    WeightsMatch match{weights.scheme->name, weights.tensors.size(), file.size(), ""};
-    for (const auto& [name, tensor] : file) {
-        if (is_step_counter(name) && weights.read.count(with_mean(name))) {
-            ++match.matched;
-        } else if (match.left_out.empty() && !weights.read.count(name)) {
-            match.left_out = name;
-        }
-    }
-    return match;
 }
 
 void save_quantized(const std::string& path, const QuantizedModel& model,

@@ -49,17 +49,6 @@ void import_parameters(const std::string& path, const std::map<std::string, Tens
 
 void save_network(const std::string& path, const ParameterList& parameters,
                   const std::map<std::string, std::string>& metadata);
-// The result of reading a file of --weights.
-struct WeightsMatch {
-    std::string scheme;               // whose names, as models/weight_names.h calls them
-    size_t matched = 0, tensors = 0;  // step counters of batch norm count as matched
-    std::string left_out;             // the first tensor that nobody asked for; "" if none
-
-    std::string text() const;  // "122 of 122 tensors matched by torchvision's names"
-};
-// Reads such a file, by the naming scheme that knows the most of it. Error(data): missing or
-// corrupt; Error(usage): of another model.
-WeightsMatch load_network(const std::string& path, const ParameterList& parameters);
 
 // The quantized network at the end of a run. Signs that calibration decided are kept with it.
 void save_quantized(const std::string& path, const QuantizedModel& model,

@@ -24,6 +24,7 @@
 #include "run/train/checkpoint.h"
 #include "run/train/evaluate.h"
 #include "run/train/idle_flags.h"
+#include "run/train/load_network.h"
 #include "run/train/post_training.h"
 #include "run/train/result_tables.h"
 #include "run/train/run_folder.h"

@@ -21,6 +21,7 @@ struct Options {
     double dropout = -1.0;          // in front of the classifier; -1: the model's own
     int image_size = 0;             // 0: as the data set
     int num_classes = 0;            // 0: as the data set
+    int channels = 0;               // of the images; 0: as the data set
     std::string weights;            // empty: train the float network first
 
     // quantization

@@ -22,7 +22,10 @@ void add_network_flags(FlagTable& table, Options& o) {
         .below(1);
     table.add("--image-size,--img-size", &o.image_size, "pixels a side, 8 to 1024; 0: as the data")
         .range(0, 1024);
-    table.add("--num-classes", &o.num_classes, "classes; 0: as the data").range(0, 1 << 20);
+    table.add("--num-classes", &o.num_classes, "classes, at least the data's; 0: as the data")
+        .range(0, 1 << 20);
+    table.add("--channels,--in-chans", &o.channels, "of the images, the data's; 0: as the data")
+        .range(0, 1024);
     table
         .add("--weights,--initial-checkpoint", &o.weights,
              "float weights instead of float training")
@@ -166,7 +169,9 @@ void add_run_flags(FlagTable& table, Options& o) {
     table.call("--config", &o.config, "file of flags, as a run's config.toml")
         .shown_as("FILE")
         .on_first_page();
-    table.call("--summary", &o.summary, "print the network, layer by layer; nothing is trained");
+    table.call("--summary", &o.summary,
+               "print the network, layer by layer; nothing is trained, and no data are read with "
+               "--image-size, --num-classes and --channels");
     table.call("--show-graph", &o.show_graph,
                "print the graph as the hardware rewrites it; nothing is trained");
     table.call("--dot", &o.dot, "write that graph for Graphviz; nothing is trained")
