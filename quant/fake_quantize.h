@@ -27,7 +27,7 @@ HOST_DEVICE inline float fake_quantize_value(float x, float s, int32_t z, int32_
 template <class T>
 HOST_DEVICE inline T straight_through_value(T x, T dy, T s, T z, T qmin, T qmax) {
     const T code = round_half_even(x / s) + z;
-    return (code >= qmin) & (code <= qmax) ? dy : T(0);
+    return ((code >= qmin) & (code <= qmax)) ? dy : T(0);
 }
 
 extern Kernel<void(const float* x, const ChannelLayout& layout, const float* scale,
