@@ -32,47 +32,13 @@ CUDA_DIR   := $(patsubst %/bin/,%,$(dir $(realpath $(NVCC))))
 CUDA_LIBS  := $(addprefix -L,$(wildcard $(CUDA_DIR)/lib64)) -lcublas -lcudart \
               $(addprefix -Wl$(COMMA)-rpath$(COMMA),$(wildcard $(CUDA_DIR)/lib64))
 
-# $(call probe,name,program,compile command,libraries): "yes" if the program links
-probe = $(shell { test -x build/probe/$(1) || { mkdir -p build/probe && \
-    printf '$(2)' | $(3) -o build/probe/$(1) $(4); }; } >/dev/null 2>&1 && echo yes)
-probe_cc = $(call probe,$(1),$(2),$(CXX) -std=c++20 $(INCLUDES) -x c++ -,-x none $(3))
-# $(call wanted,switch,probe): the probe's answer, or "off" if the switch is 0
-wanted = $(if $(filter 0,$(1)),off,$(2))
-# $(call say,answer,name,with,without): the one line
-say = $(info $(if $(filter yes,$(1)),+ $(2) found: $(3),$\
-    - $(2) $(if $(filter off,$(1)),switched off,not found): $(4)))
-
-ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
-HAS_NVCC := $(if $(NVCC),$(call probe,nvcc,$\
-    $(HASH)include <cublas_v2.h>\n__global__ void k() {}\nint main() { k<<<1$(COMMA)1>>>(); \
-    cublasHandle_t h; return cublasCreate(&h); }\n,$\
-    $(NVCC) -std=c++20 -arch=sm_75 -x cu -,-lcublas),$(if $(filter command,$(origin NVCC)),off))
-HAS_OPENBLAS := $(call wanted,$(OPENBLAS),$(call probe_cc,openblas,$\
-    $(HASH)include <cblas.h>\nint main() { openblas_set_num_threads(1); }\n,-lopenblas))
-HAS_ONNX := $(call wanted,$(ONNX),$(call probe_cc,onnx,$\
-    $(HASH)include <onnx/onnx_pb.h>\nint main() { onnx::ModelProto m; return m.ByteSizeLong(); }\n,$\
-    $(ONNX_FLAGS) $(ONNX_LIBS)))
-HAS_ZLIB := $(call wanted,$(ZLIB),$(call probe_cc,zlib,$\
-    $(HASH)include <zlib.h>\nint main() { return gzopen("x"$(COMMA)"rb") != 0; }\n,-lz))
-HAS_TURBOJPEG := $(call wanted,$(TURBOJPEG),$(call probe_cc,turbojpeg,$\
-    $(HASH)include <cstdio>\n$(HASH)include <jpeglib.h>\nint main() { \
-    jpeg_decompress_struct d; jpeg_create_decompress(&d); return LIBJPEG_TURBO_VERSION_NUMBER == 0; }\n,-ljpeg))
-HAS_GEMMLOWP := $(call wanted,$(GEMMLOWP),$(call probe_cc,gemmlowp,$\
-    $(HASH)include <gemmlowp/fixedpoint/fixedpoint.h>\nint main() { \
-    return gemmlowp::RoundingDivideByPOT(0$(COMMA)1); }\n,))
-$(call say,$(HAS_NVCC),nvcc,CPU and CUDA kernels,CPU kernels only)
-$(call say,$(HAS_OPENBLAS),OpenBLAS,it serves as the float GEMM,the readable float GEMM serves)
-$(call say,$(HAS_ONNX),ONNX,its files are read and written,no ONNX export and no ONNX node tests)
-$(call say,$(HAS_ZLIB),zlib,gzip files are read,only plain IDX files are read)
-$(call say,$(HAS_TURBOJPEG),libjpeg-turbo,it decodes JPEG files,stb_image decodes JPEG files)
-$(call say,$(HAS_GEMMLOWP),gemmlowp,it checks fixed-point arithmetic,no test against its header)
-endif
+include make/probe.mk
 
 with = $(filter yes,$(HAS_$(1)))
 DASHED_SANITIZE := $(subst $(COMMA),-,$(SANITIZE))
 BUILD := build/$(if $(call with,NVCC),cuda,cpu)$(if $(call with,OPENBLAS),,-noopenblas)$\
     $(if $(call with,ONNX),,-noonnx)$(if $(call with,ZLIB),,-nozlib)$\
-    $(if $(call with,TURBOJPEG),,-noturbojpeg)$\
+    $(if $(call with,TURBOJPEG),,-noturbojpeg)$(if $(findstring clang,$(CXX)),-clang)$\
     $(addprefix -,$(DASHED_SANITIZE))
 
 # ---- flags ----------------------------------------------------------------------------------
@@ -153,7 +119,7 @@ clean:  ## remove everything that make made
 	rm -rf build $(PROGRAMS)
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' Makefile tests/fuzz/fuzz.mk | expand -t 16
 	@echo 'switches        NVCC= (no CUDA)  OPENBLAS=0  ONNX=0  ZLIB=0  GEMMLOWP=0  TURBOJPEG=0  SANITIZE=address,undefined'
 
 # ---- rules ----------------------------------------------------------------------------------
@@ -177,18 +143,6 @@ $(BUILD)/%.cu.o: %.cu $(BUILD)/flags.txt
 # Tests compile in half the time at -O1; their numerics are those of -O3 by the flags above.
 $(call objects,$(TESTS)): CXXFLAGS += $(if $(SANITIZE),,-O1)
 $(call objects,$(wildcard io/onnx*.cc tests/onnx_*.cc)): CPPFLAGS += $(ONNX_FLAGS)
-
-build/fuzz/objects/%.o: %.cc $(BUILD)/flags.txt
-	@mkdir -p $(@D)
-	@echo "clang++ $<"
-	@$(CLANG) $(CPPFLAGS) -std=c++20 -O1 -g $(filter-out -fno-math-errno,$(NUMERICS)) \
-	    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -MMD -MP -c $< -o $@
-
-.SECONDARY: $(FUZZ_OBJECTS) $(FUZZERS:build/fuzz/%=build/fuzz/objects/tests/fuzz/%.o)
-build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
-	@echo "link    $@"
-	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) \
-	    $(if $(call with,TURBOJPEG),-ljpeg) -pthread
 
 $(BUILD)/data/stb_image.o build/fuzz/objects/data/stb_image.o: CPPFLAGS += \
     -DSTB_IMAGE_IMPLEMENTATION -DSTBI_ONLY_JPEG -DSTBI_ONLY_PNG -DSTBI_NO_STDIO \

@@ -1,9 +1,9 @@
 // jpeg -- decodes a JPEG file held in memory.
 //
 // Two files implement this: jpeg_turbo.cc, with libjpeg-turbo, and jpeg_stb.cc, with stb_image, for
-// builds without (make TURBOJPEG=0). The Makefile compiles one of them. libjpeg-turbo gives the pixels of
-// Pillow, which decodes with it; stb_image rounds otherwise: by up to 3 levels, and refuses what it
-// would take for other colours than libjpeg does (docs/decisions/014-jpeg.md).
+// builds without (make TURBOJPEG=0). The Makefile compiles one of them. libjpeg-turbo gives the
+// pixels of Pillow, which decodes with it; stb_image rounds otherwise: by up to 3 levels, and
+// refuses what it would take for other colours than libjpeg does (docs/decisions/014-jpeg.md).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ namespace gradus {
 // Why this decoder does not take the file, besides unreadable_jpeg; empty if it does.
 std::string undecodable_jpeg(const JpegHeader& header);
 
-// RGB pixels; without them if the stream is damaged. The header is that of `bytes`, and one that both
-// functions above accept.
+// RGB pixels; without them if the stream is damaged. The header is that of `bytes`, and one that
+// both functions above accept.
 Image decode_jpeg(std::span<const uint8_t> bytes, const JpegHeader& header);
 
 }  // namespace gradus

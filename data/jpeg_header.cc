@@ -13,7 +13,7 @@ using Bytes = std::span<const uint8_t>;
 constexpr uint8_t kDht = 0xc4, kJpg = 0xc8, kDac = 0xcc, kEoi = 0xd9, kSos = 0xda, kApp0 = 0xe0,
                   kApp14 = 0xee;
 
-// Whether the tables of a DHT segment have at most 256 codes each and end where the segment does.
+// True if the tables of a DHT segment have at most 256 codes each and end where the segment does.
 bool has_sound_tables(Bytes segment) {
     while (!segment.empty()) {
         size_t codes = 0;

@@ -1,4 +1,5 @@
-// jpeg_header -- what the segments of a JPEG file say before anything is decoded (ITU-T T.81, Annex B).
+// jpeg_header -- what the segments of a JPEG file say before anything is decoded (ITU-T T.81, Annex
+// B).
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ struct JpegHeader {
     int adobe = -1;  // colour transform of the Adobe segment, 0 to 255; -1: there is none
     std::vector<JpegComponent> components;
 
-    // As libjpeg decides it (default_decompress_parms in its jdapimin.c): the JFIF segment before the
-    // Adobe segment, both before the components' names.
+    // As libjpeg decides it (default_decompress_parms in its jdapimin.c): the JFIF segment before
+    // the Adobe segment, both before the components' names.
     JpegColours colours() const;
     int largest_horizontal() const;
     int largest_vertical() const;
@@ -35,7 +36,8 @@ struct JpegHeader {
 // arrays for such a table, already when it looks for the extents.
 std::optional<JpegHeader> read_jpeg_header(std::span<const uint8_t> bytes);
 
-// Why no decoder here takes such a file, e.g. "has 12 bits a sample"; empty if nothing speaks against it.
+// Why no decoder here takes such a file, e.g. "has 12 bits a sample"; empty if nothing speaks
+// against it.
 std::string unreadable_jpeg(const JpegHeader& header);
 
 }  // namespace gradus

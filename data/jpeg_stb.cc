@@ -6,8 +6,8 @@ namespace gradus {
 
 namespace {
 
-// stb takes the names of the components before the Adobe segment, and without that segment the fourth
-// component for transparency.
+// stb takes the names of the components before the Adobe segment, and without that segment the
+// fourth component for transparency.
 JpegColours colours_of_stb(const JpegHeader& header) {
     const auto& c = header.components;
     if (c.size() == 4 && header.adobe != 0 && header.adobe != 2) return JpegColours::unknown;

@@ -32,8 +32,8 @@ void save_safetensors(const std::string& path, const std::map<std::string, Tenso
 
 // Strict where the format's description is: header at most 100 MB, no duplicate keys, dtypes of the
 // format, offsets that tile the buffer to the end of the file. As the reference reader it takes a
-// __metadata__ that is null, and fields of a tensor that it does not know. Anything else is one line
-// of ErrorKind::data that names file and reason, before memory is asked for.
+// __metadata__ that is null, and fields of a tensor that it does not know. Anything else is one
+// line of ErrorKind::data that names file and reason, before memory is asked for.
 SafetensorsFile load_safetensors(const std::string& path);
 
 // SHA-256 over the tensors in the order of their names, bytewise; for each, with every integer

@@ -24,7 +24,8 @@ HAS_ONNX := $(call wanted,$(ONNX),$(call probe_cc,onnx,$\
 HAS_ZLIB := $(call wanted,$(ZLIB),$(call probe_cc,zlib,$\
     $(HASH)include <zlib.h>\nint main() { return gzopen("x"$(COMMA)"rb") != 0; }\n,-lz))
 HAS_TURBOJPEG := $(call wanted,$(TURBOJPEG),$(call probe_cc,turbojpeg,$\
-    $(HASH)include <turbojpeg.h>\nint main() { return tjDestroy(tjInitDecompress()); }\n,-lturbojpeg))
+    $(HASH)include <cstdio>\n$(HASH)include <jpeglib.h>\nint main() { \
+    jpeg_decompress_struct d; jpeg_create_decompress(&d); return LIBJPEG_TURBO_VERSION_NUMBER == 0; }\n,-ljpeg))
 HAS_GEMMLOWP := $(call wanted,$(GEMMLOWP),$(call probe_cc,gemmlowp,$\
     $(HASH)include <gemmlowp/fixedpoint/fixedpoint.h>\nint main() { \
     return gemmlowp::RoundingDivideByPOT(0$(COMMA)1); }\n,))

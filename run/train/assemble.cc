@@ -122,6 +122,15 @@ int64_t calibration_image_count(const Options& o, const Dataset& train) {
     return std::min<int64_t>(o.calibration_images, train.size());
 }
 
+namespace {
+
+// The probability of --dropout; nothing where the model's own applies.
+std::optional<double> dropout_of(const Options& o) {
+    return o.dropout < 0 ? std::nullopt : std::optional(o.dropout);
+}
+
+}  // namespace
+
 ModelOptions model_options(const Options& o, const Dataset& data) {
     const int64_t classes = o.num_classes > 0 ? o.num_classes : data.class_count();
     check_kind(classes >= data.class_count(), ErrorKind::usage, "--num-classes ", classes,
@@ -130,15 +139,18 @@ ModelOptions model_options(const Options& o, const Dataset& data) {
     check_kind(o.channels == 0 || o.channels == channels, ErrorKind::usage, "--channels ",
                o.channels, ": the images of ", data.facts().name, " have ", channels,
                "; drop it, or give other images by --dataset and --data-path");
-    return {data.image_shape(), classes, o.stem, o.width_mult};
+    return {data.image_shape(), classes, o.stem, o.width_mult, dropout_of(o)};
 }
 
 std::optional<ModelOptions> described_model(const Options& o) {
     if (o.image_size == 0 || o.num_classes == 0 || o.channels == 0) return std::nullopt;
     check_kind(o.image_size >= 8, ErrorKind::usage, "--image-size ", o.image_size,
                " is out of range; choose 8 to 1024");
-    return ModelOptions{
-        {o.image_size, o.image_size, o.channels}, o.num_classes, o.stem, o.width_mult};
+    return ModelOptions{{o.image_size, o.image_size, o.channels},
+                        o.num_classes,
+                        o.stem,
+                        o.width_mult,
+                        dropout_of(o)};
 }
 
 Recipe recipe_of(const Options& o) {

@@ -135,7 +135,8 @@ class NameMatcher {
     Names bare_;  // without wrappers, to the names in the file
 };
 
-// ---- what is said --------------------------------------------------------------------------------
+// ---- what is said
+// --------------------------------------------------------------------------------
 
 std::string list_text(const std::vector<std::string>& words) {
     std::string text;
@@ -185,8 +186,8 @@ Shape file_shape(const Parameter& parameter) {
     return filters_to_file(parameter.value).shape();
 }
 
-// Weights of the same network for other images or classes: the first convolution takes the channels,
-// the last layer gives the classes.
+// Weights of the same network for other images or classes: the first convolution takes the
+// channels, the last layer gives the classes.
 void refuse_other_data(const std::string& path, const std::map<std::string, Tensor>& tensors,
                        const ParameterList& parameters) {
     const Parameter *first = nullptr, *last = nullptr;

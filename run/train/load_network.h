@@ -1,9 +1,9 @@
 // load_network -- the file of --weights: whose names it uses, and below which prefixes.
 //
-// Wrappers put names in front of those of the network (Lightning's "model.", DataParallel's "module.",
-// torch.compile's "_orig_mod.", "backbone." with "head."). They are taken off where that makes all
-// tensors match. Where it does not, the message names what the file is for: PyTorch's own format, other
-// channels or classes, types that cannot be read.
+// Wrappers put names in front of those of the network (Lightning's "model.", DataParallel's
+// "module.", torch.compile's "_orig_mod.", "backbone." with "head."). They are taken off where that
+// makes all tensors match. Where it does not, the message names what the file is for: PyTorch's own
+// format, other channels or classes, types that cannot be read.
 #pragma once
 
 #include <set>

@@ -21,6 +21,7 @@ build/fuzz/objects/%.o: %.cc $(BUILD)/flags.txt
 .SECONDARY: $(FUZZ_OBJECTS) $(FUZZERS:build/fuzz/%=build/fuzz/objects/tests/fuzz/%.o)
 build/fuzz/%: build/fuzz/objects/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	@echo "link    $@"
-	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) -pthread
+	@$(CLANG) -fsanitize=fuzzer,address,undefined $^ -o $@ $(if $(call with,ZLIB),-lz) \
+	    $(if $(call with,TURBOJPEG),-ljpeg) -pthread
 
 -include $(wildcard build/fuzz/objects/*/*.d build/fuzz/objects/tests/fuzz/*.d)
