@@ -62,7 +62,7 @@ void count_different(const Tensor& integer, const Tensor& simulated, CodeDiffere
 Tensor simulated_codes(const Node& node, const Variable& value) {
     if (value.exact()) return value.exact()->terms.at(0).codes;
     const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
-    return codes_of(q, q.algorithm->grid(q), value.data()).codes;
+    return codes_of(q, q.grid(), value.data()).codes;
 }
 
 int64_t first_difference(const Tensor& a, const Tensor& b) {

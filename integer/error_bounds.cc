@@ -175,7 +175,7 @@ Tensor ErrorBounds::weighted(const Node& node, const std::vector<Bounded>& input
         return Tensor::full(mass.shape(), INFINITY);
     }
     const Quantizer& q = *weight_quantizer(model_, node.name);
-    const Tensor scale = q.algorithm->grid(q).scale;
+    const Tensor scale = q.grid().scale;
     const Tensor off = sums_of(x, weight_differences(w, *i, scale));
     const double input_scale = grids_[i->inputs[0]]->scale;
     const std::vector<double> off_bias = bias_differences(bias, *i, input_scale, scale, channels);

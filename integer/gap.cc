@@ -26,7 +26,7 @@ double distance_to_tie(double v, const CodeBounds& bounds) {
 }
 
 Variable value_of_codes(const Quantizer& q, const Tensor& codes) {
-    const Grid grid = q.algorithm->grid(q);
+    const Grid grid = q.grid();
     return Variable(Variable(Exact{{Affine{codes, grid.scale, grid.zero_point}}}).data());
 }
 
@@ -110,7 +110,7 @@ Tensor Gap::run_free(const Tensor& images) {
 void Gap::certify(const Node& node, const Place& place, const Variable& value, const Bounded& x,
                   std::vector<bool>& unproven) {
     const Quantizer& q = quantizer_of(node);
-    const Grid grid = q.algorithm->grid(q);
+    const Grid grid = q.grid();
     const double scale = grid.scale.data<float>()[0], z = grid.zero_point.data<int32_t>()[0];
     const Attributes& attributes = place.instruction->attributes;
     const CodeBounds bounds{static_cast<int32_t>(attributes.integer("lo")),

@@ -207,7 +207,7 @@ class Lowering {
 
     Lowered quantized(const Node& node) {
         const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
-        const Grid grid = q.algorithm->grid(q);
+        const Grid grid = q.grid();
         Lowered x = values_[node.inputs[0]];
         if (x.grid && model_.hardware->requantize != RequantizeRule::none) x = rescaled(x);
         Instruction instruction = x.pending ? *x.pending : named(node, {x.reg});
@@ -260,6 +260,8 @@ class Lowering {
                                          output_grid(grid, format), channels);
         for (const RequantizeConstants& channel : k) {
             refuse(instruction.name, multiplier_refusal(hardware, channel.multiplier));
+            refuse(instruction.name,
+                   requantize_refusal(hardware.requantize, channel, output_grid(grid, format)));
         }
         store_constants(instruction, hardware.requantize, k);
         if (x.operands.empty()) return;

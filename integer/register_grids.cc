@@ -13,7 +13,7 @@ const Quantizer* quantizer_of(const QuantizedModel& model, int id) {
 }
 
 RegisterGrid grid_of(const Quantizer& q, const CodeBounds& bounds) {
-    const Grid grid = q.algorithm->grid(q);
+    const Grid grid = q.grid();
     return {grid.scale.data<float>()[0], grid.zero_point.data<int32_t>()[0], bounds, q.format};
 }
 

@@ -16,22 +16,25 @@ const char* text_of(bool value) {
     return value ? "True" : "False";
 }
 
+// The grid of the whole width: readers refuse one without its lowest code (SNPE's converters:
+// "Invalid offset overridden for symmetric encodings").
 Json encoding(const Quantizer& q, const Grid& grid, int64_t channel) {
-    const CodeBounds bounds = bounds_of(grid, q.format);
     const double scale = grid.scale.data<float>()[channel];
     const int32_t zero =
         grid.zero_point.data<int32_t>()[grid.zero_point.numel() == 1 ? 0 : channel];
+    const int32_t steps = (1 << q.format.bits) - 1;
+    const int32_t offset = (q.format.is_signed ? -(1 << (q.format.bits - 1)) : 0) - zero;
     return {{"bitwidth", q.format.bits},
             {"dtype", "int"},
             {"is_symmetric", text_of(q.format.symmetric)},
-            {"max", scale * (bounds.hi - zero)},
-            {"min", scale * (bounds.lo - zero)},
-            {"offset", bounds.lo - zero},
+            {"max", scale * (offset + steps)},
+            {"min", scale * offset},
+            {"offset", offset},
             {"scale", scale}};
 }
 
 Json encodings_of(const Quantizer& q) {
-    const Grid grid = q.algorithm->grid(q);
+    const Grid grid = q.grid();
     Json list = Json::array();
     for (int64_t c = 0; c < grid.scale.numel(); ++c) list.push_back(encoding(q, grid, c));
     return list;
@@ -84,7 +87,7 @@ void save_tensorrt_ranges(const std::string& path, const QuantizedModel& model) 
     Json ranges = Json::object();
     for_each_quantizer(model.inference, [&](const std::string& name, const Quantizer& q) {
         if (q.role == Role::weight) return;
-        const Grid grid = q.algorithm->grid(q);
+        const Grid grid = q.grid();
         const bool int8 =
             q.format.is_signed && q.format.bits == 8 && grid.zero_point.data<int32_t>()[0] == 0;
         check_kind(int8, ErrorKind::usage, "--tensorrt-ranges: ", q.name, " is ",

@@ -158,7 +158,7 @@ class GoldenWriter {
         const Quantizer* q =
             i.is_float || !i.constants.count("weight") ? nullptr : weight_quantizer(model_, i.name);
         if (!q) return {};
-        return golden_weight(q->format, q->algorithm->grid(*q).scale.to_vector<float>());
+        return golden_weight(q->format, q->grid().scale.to_vector<float>());
     }
 
     Json constants_json(const Instruction& i, const std::string& folder) const {

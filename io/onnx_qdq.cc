@@ -129,7 +129,7 @@ class NetworkWriter {
         const Quantizer* q = value(node).grid;
         if (!q) return y;
         const std::string name = node.name + ".quantizer";
-        return pair(y.name, *q, name, name, bounds_of(q->algorithm->grid(*q), q->format));
+        return pair(y.name, *q, name, name, bounds_of(q->grid(), q->format));
     }
 
     Value averaged(const Node& node) {
@@ -211,7 +211,7 @@ class NetworkWriter {
     Value on_grid(const Node& node, const std::string& name, const std::string& output) {
         const Quantizer& q = *quantizer_of(node);
         const Value& x = value(node);
-        const Grid grid = q.algorithm->grid(q);
+        const Grid grid = q.grid();
         if (target_.int_quant) {
             return {int_quant(x.name, 0, q, grid.scale, grid.zero_point, output)};
         }
@@ -224,7 +224,7 @@ class NetworkWriter {
     // QuantizeLinear, Clip where the bounds are not the type's, DequantizeLinear.
     Value pair(const std::string& x, const Quantizer& q, const std::string& name,
                const std::string& output, const CodeBounds& bounds) {
-        const Grid grid = q.algorithm->grid(q);
+        const Grid grid = q.grid();
         const DType type = q.format.code_dtype();
         const GridNames names = write_grid(file_, q.name, grid.scale, grid.zero_point, type);
         const bool clip = clips(bounds, type);

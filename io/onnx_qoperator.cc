@@ -96,7 +96,7 @@ class ProgramWriter {
     Names weight(const Instruction& i) {
         const Tensor& filters = i.constants.at("weight");
         const Quantizer& q = *weight_quantizer(model_, i.name);
-        const Grid grid = q.algorithm->grid(q);
+        const Grid grid = q.grid();
         const GridNames names =
             write_grid(file_, q.name, grid.scale, grid.zero_point, filters.dtype());
         return {file_.constant(i.name + ".weight", filters_to_file(filters)), names.scale,

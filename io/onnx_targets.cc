@@ -78,7 +78,7 @@ const OnnxTarget& find_onnx_target(const std::string& name) {
 
 void refuse_quantizers(const OnnxTarget& target, const QuantizedModel& model) {
     for (const auto& q : model.quantizers) {
-        const Grid grid = q->algorithm->grid(*q);
+        const Grid grid = q->grid();
         if (target.symmetric_int8) refuse_for_int8(target, *q, grid);
         if (target.int_quant) refuse_for_int_quant(target, *q, grid);
         const bool weight = q->role == Role::weight;

@@ -16,7 +16,7 @@ class Builder {
 
     // conv(x, Q(w)) + bias, the bias on the grid of the accumulators.
     int convolution(int w, int bias) {
-        const int wq = layer_.quantize_weight(w);
+        const int wq = layer_.quantize_weight(w, {bias});
         return graph_.add_op("conv2d", conv_, {layer_.x, wq, layer_.quantize_biased(bias, wq)},
                              layer_.inference);
     }
@@ -30,7 +30,7 @@ class Builder {
     int naive() {
         const BatchNodes batch = batch_statistics();
         const int g = scale(norm_ + ".scale", batch.variance);
-        const int wq = layer_.quantize_weight(folded_weight(g));
+        const int wq = layer_.quantize_weight(folded_weight(g), bias_parts(batch.mean, g));
         return graph_.add_op("conv2d", conv_, {layer_.x, wq, folded_bias(batch.mean, g)},
                              layer_.conv.attributes);
     }
@@ -39,7 +39,8 @@ class Builder {
     // that the scale and the ratio read it.
     int whitepaper() {
         const BatchNodes batch = batch_statistics();
-        const int wq = layer_.quantize_weight(folded_weight(running_scale()));
+        const int g = running_scale();
+        const int wq = layer_.quantize_weight(folded_weight(g), bias_parts(layer_.mean, g));
         const int u = graph_.add_op("conv2d", conv_, {layer_.x, wq}, layer_.conv.attributes);
         const int ratio = graph_.add_op("deviation_ratio", norm_ + ".ratio",
                                         {layer_.var, batch.variance}, {{"eps", eps()}});
@@ -50,7 +51,7 @@ class Builder {
 
     int torch() {
         const int g = running_scale();
-        const int wq = layer_.quantize_weight(folded_weight(g));
+        const int wq = layer_.quantize_weight(folded_weight(g), bias_parts(layer_.mean, g));
         const int u = graph_.add_op("conv2d", conv_, {layer_.x, wq}, layer_.conv.attributes);
         int v = graph_.add_op("divide_axis", conv_ + ".unscaled", {u, g}, channels);
         if (layer_.bias >= 0) {
@@ -78,10 +79,14 @@ class Builder {
                              filters);
     }
 
+    std::vector<int> bias_parts(int mean, int g) const {
+        std::vector<int> parts{layer_.beta, mean, g};
+        if (layer_.bias >= 0) parts.push_back(layer_.bias);
+        return parts;
+    }
+
     int folded_bias(int mean, int g) {
-        std::vector<int> inputs{layer_.beta, mean, g};
-        if (layer_.bias >= 0) inputs.push_back(layer_.bias);
-        return graph_.add_op("batch_norm_bias", conv_ + ".bias.folded", inputs);
+        return graph_.add_op("batch_norm_bias", conv_ + ".bias.folded", bias_parts(mean, g));
     }
 
     BatchNodes batch_statistics() {

@@ -43,7 +43,9 @@ struct FoldedLayer {
     const Node& norm;
     int x = -1, weight = -1, bias = -1;  // bias -1: none
     int gamma = -1, beta = -1, mean = -1, var = -1;
-    std::function<int(int w)> quantize_weight = {};            // the node of Q(w)
+    // The node of Q(w). `bias`: the node of what joins the accumulators in inference, or the inputs
+    // of its batch_norm_bias.
+    std::function<int(int w, const std::vector<int>& bias)> quantize_weight = {};
     std::function<int(int bias, int w)> quantize_biased = {};  // of a bias that joins accumulators
     Attributes inference = {};  // of the convolution where its bias joins the accumulators
 };

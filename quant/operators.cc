@@ -2,7 +2,9 @@
 // operator table; each is a straight-through node of the tape.
 #include "nn/operators.h"
 
+#include "autograd/ops.h"
 #include "nn/node_attributes.h"
+#include "quant/bias_fit.h"
 #include "quant/numerics.h"
 #include "quant/quantizer.h"
 #include "quant/requantize_exact.h"
@@ -42,12 +44,27 @@ void prepare_for(Quantizer& q, const Variable& x, bool training) {
     if (q.algorithm->project) q.algorithm->project(q);
 }
 
-// inputs: x, then the quantizer's parameters.
-Variable run_quantize(const OpContext& context, const Inputs& in) {
+// What joins the accumulators of a layer: its bias, or what batch norm makes of one.
+Tensor layer_bias(const Inputs& in) {
+    if (in.size() == 1) return in[0].data();
+    std::vector<Variable> v;
+    for (const Variable& part : in) v.push_back(Variable(part.data()));
+    return batch_norm_bias(v[0], v[1], v[2], v.size() > 3 ? v[3] : Variable()).data();
+}
+
+// inputs: x, then the quantizer's parameters; of weights under an int32 bias also that bias, or the
+// inputs of batch_norm_bias.
+Variable run_quantize(const OpContext& context, const Inputs& all) {
     Quantizer& q = quantizer_of(context.node);
+    const auto own = all.begin() + 1 + static_cast<int64_t>(q.parameters.size());
+    const Inputs in(all.begin(), own), bias(own, all.end());
     const Variable& x = in[0];
     prepare_for(q, x, context.training);
-    const Grid grid = q.algorithm->grid(q);
+    if (!bias.empty()) {
+        const float s_x = q.input->grid().scale.data<float>()[0];
+        q.least_scale = least_weight_scales(q, x.shape(), layer_bias(bias), s_x);
+    }
+    const Grid grid = q.grid();
     // The tape keeps a float input, or the codes that an exact one is made of.
     Variable value = x.exact() ? Variable(*x.exact()) : Variable(x.data());
     return record("quantize", on_grid(q, grid, x), in,
@@ -69,7 +86,7 @@ Variable run_quantize_bias(const OpContext& context, const Inputs& in) {
     if (!weight || q.hardware->bias == BiasRule::real) return in[0];
     const Tensor bias = in[0].data();
     const Tensor& ws = weight->terms[0].scale;
-    const float xs = q.algorithm->grid(q).scale.data<float>()[0];
+    const float xs = q.grid().scale.data<float>()[0];
     Tensor scale = Tensor::empty(bias.shape());
     for (int64_t c = 0; c < bias.numel(); ++c) {
         scale.data<float>()[c] = xs * ws.data<float>()[ws.numel() == 1 ? 0 : c];
@@ -88,7 +105,7 @@ Variable run_requantize_average(const OpContext& context, const Inputs& in) {
     const Quantizer& q = quantizer_of(context.node);
     const bool windows = in.size() > 1;
     const Exact* value = in.back().exact();
-    const Grid grid = q.algorithm->grid(q);
+    const Grid grid = q.grid();
     const auto codes = [&] {
         const Affine& x = value->terms.at(0);
         if (!windows) return requantize_average(q.hardware->mean, x, grid, q.format);

@@ -157,12 +157,19 @@ class Rewriter {
                              network_.node(id).name + ".quantizer", map_[id]);
     }
 
-    int quantized_weight(const Node& layer, int layer_id, int w) {
-        const int parameter = layer.inputs[1];
-        return add_quantizer(pool_.weight(network_.node(parameter).name + ".quantizer",
-                                          network_.node(parameter).parameter->value.shape(),
-                                          place_.first_last_layers.count(layer_id) > 0),
-                             w);
+    // x: the quantized input; bias: as FoldedLayer has it, none for a layer without one.
+    int quantized_weight(const Node& layer, int layer_id, int w, int x,
+                         const std::vector<int>& bias) {
+        const Node& parameter = network_.node(layer.inputs[1]);
+        const auto quantizer =
+            pool_.weight(parameter.name + ".quantizer", parameter.parameter->value.shape(),
+                         place_.first_last_layers.count(layer_id) > 0);
+        const int result = add_quantizer(quantizer, w);
+        if (hardware_.bias == BiasRule::real || quantizer->algorithm->not_deployable) return result;
+        quantizer->input = std::dynamic_pointer_cast<Quantizer>(grid_of(x));
+        std::vector<int>& inputs = graph_.node(result).inputs;
+        inputs.insert(inputs.end(), bias.begin(), bias.end());
+        return result;
     }
 
     // The activation that a weighted layer reads; block graph 1 quantizes it here.
@@ -205,11 +212,12 @@ class Rewriter {
     // Convolution or linear without a batch norm to fold.
     int weighted(int id, const Node& layer) {
         const int x = layer_input(layer, id);
-        const int w = quantized_weight(layer, id, reuse(layer.inputs[1]));
+        const int filters = reuse(layer.inputs[1]);
+        std::vector<int> bias;
+        if (layer.inputs.size() > 2) bias.push_back(reuse(layer.inputs[2]));
+        const int w = quantized_weight(layer, id, filters, x, bias);
         std::vector<int> inputs{x, w};
-        if (layer.inputs.size() > 2) {
-            inputs.push_back(quantized_bias(layer.name, reuse(layer.inputs[2]), w, x));
-        }
+        if (!bias.empty()) inputs.push_back(quantized_bias(layer.name, bias[0], w, x));
         return graph_.add_op(layer.op, layer.name, inputs, layer_attributes(layer, id));
     }
 
@@ -230,7 +238,9 @@ class Rewriter {
             layer.weight = reuse(conv.inputs[1]);
             if (conv.inputs.size() > 2) layer.bias = reuse(conv.inputs[2]);
         }
-        layer.quantize_weight = [&](int w) { return quantized_weight(conv, conv_id, w); };
+        layer.quantize_weight = [&](int w, const std::vector<int>& bias) {
+            return quantized_weight(conv, conv_id, w, layer.x, bias);
+        };
         layer.quantize_biased = [&](int bias, int w) {
             return quantized_bias(conv.name, bias, w, layer.x);
         };

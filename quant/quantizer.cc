@@ -1,5 +1,6 @@
 #include "quant/quantizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "quant/algorithms/rows.h"
@@ -25,6 +26,21 @@ const Algorithm& find_algorithm(const std::string& name) {
 const Algorithm& find_algorithm(const std::string& name, Role role) {
     const Algorithm& row = find_algorithm(name);
     return role == Role::weight && row.for_weights ? find_algorithm(row.for_weights) : row;
+}
+
+Grid Quantizer::grid() const {
+    Grid grid = algorithm->grid(*this);
+    if (!least_scale.defined()) return grid;
+    float* s = grid.scale.data<float>();
+    for (int64_t c = 0; c < grid.scale.numel(); ++c) {
+        s[c] = std::max(s[c], least_scale.data<float>()[c]);
+    }
+    return grid;
+}
+
+bool raises_scale(const Quantizer& q) {
+    const auto own = q.algorithm->grid(q).scale.to_vector<float>();
+    return q.grid().scale.to_vector<float>() != own;
 }
 
 Parameter& Quantizer::parameter(const std::string& suffix) const {
@@ -94,6 +110,7 @@ void observe(Quantizer& q, const Tensor& x) {
     q.seen->add(x);
     // Adaptive sign is decided with the first values, and stays (MQBench 1.2).
     if (q.adaptive_sign) q.format.is_signed = q.seen->min() < 0.0f;
+    q.saw_nothing = is_dead(q, q.seen->min(), q.seen->max());
     q.algorithm->initialise(q, *q.seen);
 }
 
@@ -122,12 +139,16 @@ CodeBounds bounds_of(const Grid& grid, const QuantFormat& format) {
     return grid.bounds.value_or(CodeBounds{format.qmin(), format.qmax()});
 }
 
+bool is_dead(const Quantizer& q, float lo, float hi) {
+    return q.role == Role::activation && lo == 0.0f && hi == 0.0f;
+}
+
 Grid grid_of_ranges(const Quantizer& q, const float* lo, const float* hi, int64_t channels) {
     Grid grid{Tensor::empty({channels}), Tensor::empty({channels}, DType::I32), {}};
     const bool from_zero = !q.format.symmetric && !q.free_zero_point;
     for (int64_t c = 0; c < channels; ++c) {
         const ScaleAndZero found = scale_from_range(from_zero ? 0.0f : lo[c], hi[c], q.format);
-        grid.scale.data<float>()[c] = found.scale;
+        grid.scale.data<float>()[c] = is_dead(q, lo[c], hi[c]) ? 1.0f : found.scale;
         grid.zero_point.data<int32_t>()[c] = found.zero_point;
     }
     return grid;

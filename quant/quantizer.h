@@ -67,6 +67,7 @@ struct Algorithm {
     void (*follow)(Quantizer& q, const Tensor& x, bool training) = nullptr;
     // Brings parameters back to where they are legal: before every use.
     void (*project)(Quantizer& q) = nullptr;
+    // From its parameters alone; Quantizer::grid is what is in force.
     Grid (*grid)(const Quantizer& q) = nullptr;
     // Codes of x on the grid; codes may be I32 where they do not fit the format's byte.
     Affine (*codes)(const Quantizer& q, const Grid& grid, const Tensor& x) = nullptr;
@@ -100,14 +101,25 @@ struct Quantizer : NodePayload {
     const Hardware* hardware = nullptr;
     std::vector<std::shared_ptr<Parameter>> parameters;  // the learned ones first, in their order
 
+    // Of weights under an int32 bias: on whose grid their layer's input is, and the scales below
+    // which that bias leaves int32 (quant/bias_fit.h), F32 [1 or C]; set before every use.
+    std::shared_ptr<const Quantizer> input;
+    Tensor least_scale;
+
     bool observing = false;            // the next forward adds its input to what was seen
     bool holding = false;              // ranges of activations stay, also in training
+    bool saw_nothing = false;          // calibration gave an activation only zeros
     std::shared_ptr<Statistics> seen;  // while calibrating
 
+    // The grid in force: the algorithm's, its scales raised to the least ones.
+    Grid grid() const;
     Parameter& parameter(const std::string& suffix) const;  // "scale"
     const float* values_of(const std::string& suffix) const;
     std::string describe() const override;
 };
+
+// Whether a scale of q is raised to a least one.
+bool raises_scale(const Quantizer& q);
 
 // Makes the parameters of q.algorithm with their initial values, per channel with `channels` each.
 // A usage error if the algorithm refuses the quantizer.
@@ -128,6 +140,10 @@ int64_t channel_count(const QuantFormat& format, const Shape& shape);
 
 // The integers that codes on this grid may be.
 CodeBounds bounds_of(const Grid& grid, const QuantFormat& format);
+// Whether [lo, hi] is the range of an activation that is 0 throughout. Its scale is 1, as
+// onnxruntime's quantization tool has it: at the floor of all scales the bias of the layer that reads
+// it would leave int32.
+bool is_dead(const Quantizer& q, float lo, float hi);
 // The grid of ranges [lo, hi], one per channel, by MQBench 1.3 with its power-of-two scales.
 Grid grid_of_ranges(const Quantizer& q, const float* lo, const float* hi, int64_t channels);
 

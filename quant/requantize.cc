@@ -82,6 +82,14 @@ RequantizeConstants requantize_constants(RequantizeRule rule, float sx, float sw
     }
 }
 
+std::string requantize_refusal(RequantizeRule rule, const RequantizeConstants& k,
+                               const OutputGrid& y) {
+    if (!std::isfinite(k.bias)) return "a bias over its scale is beyond all floats";
+    if (rule != RequantizeRule::r8) return "";
+    const bool fits = k.offset > -INT32_MAX && k.offset < INT32_MAX && k.integer >= y.qmax - y.qmin;
+    return fits ? "" : "its output's range is more than int32 holds in steps of s_x s_w";
+}
+
 const char* rule_name(RequantizeRule rule) {
     for (const RuleName& row : rule_names()) {
         if (row.rule == rule) return row.name;

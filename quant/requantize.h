@@ -191,6 +191,11 @@ HOST_DEVICE inline int32_t requantize_value(RequantizeRule rule, int32_t acc,
 RequantizeConstants requantize_constants(RequantizeRule rule, float input_scale, float weight_scale,
                                          const OutputGrid& y, float bias, bool per_channel);
 
+// Why the constants of a channel do not say what the scales do, empty if they do: a float bias that
+// is not finite; R8's min beyond int32, or a range beyond it, whose reciprocal has lost its bits.
+std::string requantize_refusal(RequantizeRule rule, const RequantizeConstants& k,
+                               const OutputGrid& y);
+
 // "R1b"; an unknown name is a usage error with the list.
 const char* rule_name(RequantizeRule rule);
 RequantizeRule find_requantize_rule(const std::string& name);

@@ -136,6 +136,10 @@ std::string add_refusal(AddRule rule, const CodeGrid& a, const CodeGrid& b, cons
     if (rule == AddRule::hexagon && !((left + right) * (16384.0f / 16380.0f) < 64.0f)) {
         return ratios + "Hexagon NN needs their sum below 63.98";
     }
+    const float finer = std::min(left, right), coarser = std::max(left, right);
+    if (rule == AddRule::tvm && coarser > finer * 0x1p23f) {
+        return ratios + "TVM's int32 holds codes on the finer scale up to 2^23 times apart";
+    }
     return "";
 }
 

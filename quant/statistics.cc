@@ -252,6 +252,13 @@ float Statistics::min() const {
     return least;
 }
 
+float Statistics::max() const {
+    check(!channels_.empty(), "statistics: nothing was seen");
+    float largest = -INFINITY;
+    for (const ChannelStatistics& s : channels_) largest = std::max(largest, s.max);
+    return largest;
+}
+
 Range observe_range(const Tensor& x, int axis) {
     check(x.numel() > 0, "statistics: an empty array has no range");
     const Tensor host = x.to(Device::cpu());

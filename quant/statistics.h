@@ -61,6 +61,7 @@ class Statistics {
 
     const std::vector<ChannelStatistics>& channels() const { return channels_; }
     float min() const;  // over all channels
+    float max() const;
 
   private:
     int axis_;

@@ -34,7 +34,7 @@ BOOST_AUTO_TEST_CASE(aimets_numbers_are_those_of_the_grids) {
     BOOST_TEST(file.at("quantizer_args").at("per_channel_quantization") == "True");
 
     const Quantizer& q = quantizer(model, "block1.bn2.quantizer");
-    const Grid grid = q.algorithm->grid(q);
+    const Grid grid = q.grid();
     const double s = grid.scale.data<float>()[0];
     const int z = grid.zero_point.data<int32_t>()[0];
     BOOST_TEST(z > 0);
@@ -54,9 +54,37 @@ BOOST_AUTO_TEST_CASE(aimets_numbers_are_those_of_the_grids) {
     const json& w = file.at("param_encodings").at("block2.conv1.weight");
     BOOST_REQUIRE(w.size() == 16u);  // one a channel
     BOOST_TEST(w[3].at("is_symmetric") == "True");
-    BOOST_TEST(w[3].at("offset") == -7);
-    BOOST_TEST(w[3].at("max").get<double>() == -w[3].at("min").get<double>());
+    BOOST_TEST(w[3].at("offset") == -8);  // the codes are those of [-7, 7]
     BOOST_TEST(w[3].at("scale") != w[4].at("scale"));
+}
+
+// min = s offset and max = s (offset + 2^b - 1); symmetric: offset -2^(b-1), or 0 for unsigned codes;
+// else it is in [-(2^b - 1), 0]. SNPE's converters refuse others.
+BOOST_AUTO_TEST_CASE(every_rows_offsets_are_what_readers_take) {
+    const TemporaryFolder folder;
+    for (const Hardware& row : hardware_table()) {
+        const QuantizedModel model = small_quantized(row.name, Simulate::exact, 4);
+        save_encodings(folder.path("e.json"), model);
+        const json file = json::parse(read_bytes(folder.path("e.json")));
+        int entries = 0;
+        for (const char* part : {"activation_encodings", "param_encodings"}) {
+            for (const auto& [name, list] : file.at(part).items()) {
+                for (const json& e : list) {
+                    const int bits = e.at("bitwidth"), offset = e.at("offset");
+                    const double s = e.at("scale");
+                    BOOST_TEST_CONTEXT(row.name << " " << name) {
+                        BOOST_TEST(e.at("min").get<double>() == s * offset);
+                        BOOST_TEST(e.at("max").get<double>() == s * (offset + (1 << bits) - 1));
+                        const bool ends = offset == 0 || offset == -(1 << (bits - 1));
+                        const bool within = offset <= 0 && offset >= 1 - (1 << bits);
+                        BOOST_TEST((e.at("is_symmetric") == "True" ? ends : within));
+                    }
+                    ++entries;
+                }
+            }
+        }
+        BOOST_TEST(entries > 10);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(tensorrts_ranges_are_127_steps) {
@@ -66,7 +94,7 @@ BOOST_AUTO_TEST_CASE(tensorrts_ranges_are_127_steps) {
     const json ranges =
         json::parse(read_bytes(folder.path("r.json"))).at("tensorrt").at("blob_range");
     const Quantizer& q = quantizer(model, "block1.relu1.quantizer");
-    const double s = q.algorithm->grid(q).scale.data<float>()[0];
+    const double s = q.grid().scale.data<float>()[0];
     BOOST_TEST(ranges.at("block1.relu1").get<double>() == 127.0 * s);
     BOOST_TEST(ranges.contains("input"));
     BOOST_TEST(!ranges.contains("conv1.weight"));

@@ -58,7 +58,7 @@ Graph folded(const Graph& network, Folding folding, bool training) {
         f.gamma = copy(norm, 1), f.beta = copy(norm, 2);
         f.mean = copy(norm, 3), f.var = copy(norm, 4);
     }
-    f.quantize_weight = [](int w) { return w; };
+    f.quantize_weight = [](int w, const std::vector<int>&) { return w; };
     f.quantize_biased = [](int bias, int) { return bias; };
     f.inference = conv.attributes;
     graph.set_output((training ? fold_for_training : fold_for_inference)(graph, folding, f));

@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(values_and_gradients_are_those_of_pytorch) {
         for (int64_t k = 0; k < all.cases(); ++k) {
             BOOST_TEST_CONTEXT(folder << ' ' << k) {
                 const Quantizer q = quantizer_of(all, k);
-                const Grid grid = q.algorithm->grid(q);
+                const Grid grid = q.grid();
                 const Tensor x = all.row("x", k);
                 BOOST_TEST(close(values_of(q, grid, x), all.row("learned_y", k), 0));
                 BOOST_TEST(close(dequantize(codes_of(q, grid, x)), all.row("learned_y", k), 0));
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(at_ties_the_gradients_are_those_of_the_codes_in_use) {
     for (int64_t k = 0; k < all.cases(); ++k) {
         BOOST_TEST_CONTEXT("case " << k) {
             const Quantizer q = quantizer_of(all, k);
-            const Grid grid = q.algorithm->grid(q);
+            const Grid grid = q.grid();
             const Tensor x = all.row("x", k);
             const auto grads = q.algorithm->backward(q, grid, x, all.row("dy", k));
             const Tensor x_hat = values_of(q, grid, x);

@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(a_zero_point_is_projected_onto_the_codes) {
         q.parameter("zero_point").value.data<float>()[0] = z;
         q.algorithm->project(q);
         BOOST_TEST(q.parameter("zero_point").value.data<float>()[0] == kept);
-        BOOST_TEST(q.algorithm->grid(q).zero_point.data<int32_t>()[0] == std::rint(kept));
+        BOOST_TEST(q.grid().zero_point.data<int32_t>()[0] == std::rint(kept));
     }
 }
 

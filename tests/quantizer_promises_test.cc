@@ -383,7 +383,7 @@ bool all_powers_of_two(const Tensor& scale) {
 // Steps of plain gradient descent on random numbers. Whether every grid on the way has powers of
 // two; `left` counts learned scales that are none themselves at the end.
 bool stays_on_powers_of_two(Quantizer& q, const QuantizerKind& k, int64_t& left) {
-    bool good = all_powers_of_two(q.algorithm->grid(q).scale);
+    bool good = all_powers_of_two(q.grid().scale);
     for (int step = 0; step < 20; ++step) {
         const Use now = use(q, input_of(k, 100 + step), random_tensor(shape, 200 + step));
         good = good && all_powers_of_two(now.grid.scale);
@@ -396,7 +396,7 @@ bool stays_on_powers_of_two(Quantizer& q, const QuantizerKind& k, int64_t& left)
     }
     const bool learned = !q.parameters.empty() && q.parameters[0]->trainable;
     left += learned && !all_powers_of_two(q.parameters[0]->value);
-    return good && all_powers_of_two(q.algorithm->grid(q).scale);
+    return good && all_powers_of_two(q.grid().scale);
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ struct Use {
 
 // One forward and backward pass with the parameters as they are.
 inline Use use_as_is(const Quantizer& q, const Tensor& x, const Tensor& dy) {
-    const Grid grid = q.algorithm->grid(q);
+    const Grid grid = q.grid();
     return {grid, integers(codes_of(q, grid, x).codes), values_of(q, grid, x),
             q.algorithm->backward(q, grid, x, dy)};
 }

@@ -80,7 +80,7 @@ QuantizerGrads lsq_quantizer_backward(const Quantizer& q, const Grid& grid, cons
                  {q.format.qmin(), q.format.qmax(), q.format.is_signed}, dx.data<float>(),
                  ds.data<float>(), dz.data<float>());
     const float g = lsq_gradient_scale(q, x.shape());
-    chain_scale_gradient(q, grid, g, ds);
+    chain_scale_gradient(q, g, ds);
     if (!q.free_zero_point) return {dx, {ds}};
     multiply(dz, g);
     return {dx, {ds, dz}};

@@ -145,10 +145,11 @@ Tensor lsq_plus_values(const Quantizer& q, const Grid& grid, const Tensor& x) {
 // z - z_real, with z_real = -beta/s, or 0 where nothing learns.
 std::vector<float> zero_point_shifts(const Quantizer& q, const Grid& grid) {
     std::vector<float> shifts(grid.scale.numel());
+    const Tensor scale = used_scale(q, q.parameter("scale").value);
     for (size_t c = 0; c < shifts.size(); ++c) {
         const float z = static_cast<float>(grid.zero_point.data<int32_t>()[c]);
         const float real =
-            q.free_zero_point ? -q.values_of("beta")[c] / grid.scale.data<float>()[c] : 0.0f;
+            q.free_zero_point ? -q.values_of("beta")[c] / scale.data<float>()[c] : 0.0f;
         shifts[c] = z - real;
     }
     return shifts;
@@ -172,7 +173,7 @@ QuantizerGrads lsq_plus_backward(const Quantizer& q, const Grid& grid, const Ten
                                   ds.data<float>(), dbeta.data<float>());
     }
     const float g = lsq_gradient_scale(q, x.shape());
-    chain_scale_gradient(q, grid, g, ds);
+    chain_scale_gradient(q, g, ds);
     if (!q.free_zero_point) return {dx, {ds}};
     multiply(dbeta, g);
     return {dx, {ds, dbeta}};

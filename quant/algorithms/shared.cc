@@ -19,12 +19,13 @@ Tensor used_scale(const Quantizer& q, const Tensor& scale) {
     return used;
 }
 
-void chain_scale_gradient(const Quantizer& q, const Grid& grid, float gradient_scale, Tensor& ds) {
+void chain_scale_gradient(const Quantizer& q, float gradient_scale, Tensor& ds) {
     multiply(ds, gradient_scale);
     if (!q.format.power_of_two) return;
-    const float* used = grid.scale.data<float>();
     const float* scale = q.values_of("scale");
-    for (int64_t c = 0; c < ds.numel(); ++c) ds.data<float>()[c] *= used[c] / scale[c];
+    for (int64_t c = 0; c < ds.numel(); ++c) {
+        ds.data<float>()[c] *= power_of_two_scale(scale[c]) / scale[c];
+    }
 }
 
 void multiply(Tensor& gradient, float factor) {
@@ -66,6 +67,7 @@ std::vector<ScaleAndZero> first_grids(const Quantizer& q, const Statistics& seen
             // The exponent is rounded at each use; the parameter keeps the scale (MQBench 1.4).
             grids[c].scale = calibrate_channel(method, seen.channels()[c], plain).scale;
         }
+        if (is_dead(q, seen.channels()[c].min, seen.channels()[c].max)) grids[c].scale = 1.0f;
     });
     if (q.role == Role::weight) lift_dead_channels(grids);
     return grids;

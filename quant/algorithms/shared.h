@@ -16,7 +16,7 @@ inline float moved(float old_value, float new_value) {
 Tensor used_scale(const Quantizer& q, const Tensor& scale);
 // d used_scale / d scale (MQBench 1.4: s_pot / s, straight through the exponent's rounding; 1 else)
 // times a gradient scale, applied to a gradient per channel.
-void chain_scale_gradient(const Quantizer& q, const Grid& grid, float gradient_scale, Tensor& ds);
+void chain_scale_gradient(const Quantizer& q, float gradient_scale, Tensor& ds);
 void multiply(Tensor& gradient, float factor);
 
 // Every element to max(|v|, floor).

@@ -32,8 +32,9 @@ void tqt_initialise(Quantizer& q, const Statistics& seen) {
     const auto grids = first_grids(q, seen, Calibration::min_max);
     for (size_t c = 0; c < grids.size(); ++c) {
         const ChannelStatistics& channel = seen.channels()[c];
-        const float threshold = own ? std::max({-channel.min, channel.max, kScaleFloor})
-                                    : std::ldexp(grids[c].scale, level_bits(q.format));
+        const bool measured = own && !is_dead(q, channel.min, channel.max);
+        const float threshold = measured ? std::max({-channel.min, channel.max, kScaleFloor})
+                                         : std::ldexp(grids[c].scale, level_bits(q.format));
         q.parameter("log2_threshold").value.data<float>()[c] = std::log2(threshold);
     }
 }

@@ -193,7 +193,7 @@ using Inputs = std::vector<Variable>;
 Variable run_soft_round(const OpContext& context, const Inputs& in) {
     const auto* q = dynamic_cast<const Quantizer*>(context.node.payload.get());
     check(q != nullptr, context.node.name, ": this node needs a quantizer");
-    return soft_round(*q, q->algorithm->grid(*q), in[0], in[1]);
+    return soft_round(*q, q->grid(), in[0], in[1]);
 }
 
 // inputs: x, x_hat.

@@ -107,7 +107,7 @@ UnitGraph UnitReconstruction::build(Weights weights) const {
 }
 
 Grid UnitReconstruction::grid_of(const Rounding& rounding) const {
-    return rounding.quantizer->algorithm->grid(*rounding.quantizer);
+    return rounding.quantizer->grid();
 }
 
 Tensor UnitReconstruction::folded_weight(const Rounding& rounding) const {

@@ -276,7 +276,7 @@ QuantizerProbe make_probe(const QuantizerQuestion& question, const Tensor& first
     refuse_idle_calibration(question, probe, source);
     check_order(q);
     project(probe);
-    probe.grid = q.algorithm->grid(q);
+    probe.grid = q.grid();
     return probe;
 }
 

@@ -75,7 +75,7 @@ class Experiment {
     ProgressPhase progress_phase(const std::string& name, int64_t steps_per_epoch) const;
     void plan_progress(int64_t steps_per_epoch);
     void calibrate_quantizers();
-    void report_floor();
+    void report_scales();
     Accuracy simulated_accuracy();
     void save_trained();
     int last_evaluation();
@@ -309,7 +309,7 @@ void Experiment::calibrate_quantizers() {
     report_damage(*data_.train, progress_);
     progress_.line(join("calibrated ", model_->quantizers.size(), " quantizers on ",
                         calibration_image_count(options_, *data_.train), " images"));
-    report_floor();
+    report_scales();
     if (options_.reestimate_bn) {
         reestimate_batch_norm(*model_, calibration_batches(options_, data_.train));
         progress_.line("statistics of batch norm estimated again");
@@ -322,21 +322,27 @@ void Experiment::calibrate_quantizers() {
     progress_.line("calibrated network: test top1 " + fixed_text(position_.calibrated_top1, 2));
 }
 
-// Quantizers that saw next to nothing but zeros.
-void Experiment::report_floor() {
-    std::vector<std::string> names;
-    for (const auto& quantizer : model_->quantizers) {
-        const Grid grid = quantizer->algorithm->grid(*quantizer);
-        const float* s = grid.scale.data<float>();
-        if (*std::min_element(s, s + grid.scale.numel()) <= kScaleFloor) {
-            names.push_back(quantizer->name);
+// Quantizers whose scales do not follow from what they saw.
+void Experiment::report_scales() {
+    const auto report = [&](const char* level, const std::string& what, const auto& concerned) {
+        std::vector<std::string> names;
+        for (const auto& quantizer : model_->quantizers) {
+            if (concerned(*quantizer)) names.push_back(quantizer->name);
         }
-    }
-    if (names.empty()) return;
-    progress_.warn(join("warning: ", names[0],
-                        names.size() > 1 ? join(" and ", names.size() - 1, " more quantizers") : "",
-                        " saw next to nothing but zeros: a scale starts at the floor of ",
-                        kScaleFloor));
+        if (names.empty()) return;
+        const std::string more =
+            names.size() > 1 ? join(" and ", names.size() - 1, " more quantizers") : "";
+        progress_.warn(join(level, ": ", names[0], more, what));
+    };
+    report("warning", " saw nothing but zeros: the scale is 1",
+           [](const Quantizer& q) { return q.saw_nothing; });
+    report("warning",
+           join(" saw next to nothing but zeros: a scale starts at the floor of ", kScaleFloor),
+           [](const Quantizer& q) {
+               const auto scales = q.grid().scale.to_vector<float>();
+               return *std::min_element(scales.begin(), scales.end()) <= kScaleFloor;
+           });
+    report("note", ": a scale is raised so that an int32 bias fits", raises_scale);
 }
 
 Accuracy Experiment::simulated_accuracy() {
