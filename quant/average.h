@@ -2,19 +2,23 @@
 //
 //   q = clamp((sum - n z) / n + z, qmin, qmax)
 //
-//   real        rne((sum - n z) (x) f32(s / f32(s n))) + z       onnxruntime, PyTorch, XNNPACK
-//               PyTorch so in channels-last memory, as its convolutions leave it; oneDNN's and
-//               FBGEMM's engines round the raw mean of tensors in NCHW
+//   real        rne((sum - n z) (x) f32(s / f32(s n))) + z       onnxruntime, QNNPACK, XNNPACK
+//   reciprocal  the same with f32(1 / n)                         PyTorch's fbgemm and onednn
+//               in channels-last memory, as its convolutions leave it; tensors in NCHW are
+//               averaged by other formulas (docs/hardware.md)
+//   float_sum   rne(f32(sum of f32(s (q - z)) / n) / s (+) z), each addition, division and (+)
+//               rounded to float, in row-major order             onnxruntime, windows
 //   mean        the centred sum by R2 with m = s / (s n)         TFLite MEAN
 //   mean_single the same by R3
 //   half_away   integer division of the raw sum, half away       TFLite AVERAGE_POOL
 //   truncated   integer division of the raw sum, toward zero     TVM
 //   mantissa    raw sum times a 16-bit reciprocal, shifted with rounding   Hexagon NN
 //
-// source     onnxruntime QLinearGlobalAveragePool; PyTorch adaptive average pooling; TFLite
-//            reference average_pool and mean; TVM topi; Hexagon NN op_avgpool_d32
+// source     onnxruntime QLinearGlobalAveragePool, QLinearAveragePool; PyTorch qavg_pool2d and
+//            qadaptive_avg_pool2d, QNNPACK q8avgpool; TFLite reference average_pool and mean; TVM
+//            topi; Hexagon NN op_avgpool_d32
 // exactness  exact
-// tests      tests/average_rules_test.cc: every residue
+// tests      tests/average_rules_test.cc: every residue, and windows of onnxruntime and PyTorch
 #pragma once
 
 #include <vector>
@@ -23,24 +27,47 @@
 
 namespace gradus {
 
-enum class PoolRule { none, real, mean, mean_single, half_away, truncated, mantissa };
+enum class PoolRule {
+    none,
+    real,
+    mean,
+    mean_single,
+    half_away,
+    truncated,
+    mantissa,
+    reciprocal,
+    float_sum
+};
+constexpr PoolRule kLastPoolRule = PoolRule::float_sum;
 
 const char* rule_name(PoolRule rule);
 
 struct AverageConstants {
-    float multiplier = 0.0f;         // real
+    float multiplier = 0.0f;         // real, reciprocal; float_sum: that of real
+    float scale = 0.0f;              // float_sum
     Q31 q31;                         // mean, mean_single
     int32_t integer = 0, shift = 0;  // mantissa
 };
 
-// onnxruntime and PyTorch multiply the output's scale by the count first.
+// What a window holds: the sum of its codes; for float_sum also that of f32(s (q - z)), added one by
+// one in row-major order.
+struct WindowSum {
+    int32_t codes;
+    float floats;
+};
+
+// onnxruntime and QNNPACK multiply the output's scale by the count first.
 HOST_DEVICE inline float average_multiplier(float scale, int32_t count) {
     return scale / (scale * static_cast<float>(count));
 }
 
 inline AverageConstants average_constants(PoolRule rule, float scale, int32_t count) {
     AverageConstants k;
-    if (rule == PoolRule::real) k.multiplier = average_multiplier(scale, count);
+    if (rule == PoolRule::real || rule == PoolRule::float_sum) {
+        k.multiplier = average_multiplier(scale, count);
+    }
+    if (rule == PoolRule::reciprocal) k.multiplier = 1.0f / static_cast<float>(count);
+    if (rule == PoolRule::float_sum) k.scale = scale;
     if (rule == PoolRule::mean || rule == PoolRule::mean_single) {
         k.q31 = q31_of(static_cast<double>(scale) / (static_cast<double>(scale) * count));
     }
@@ -56,7 +83,12 @@ inline AverageConstants average_constants(PoolRule rule, float scale, int32_t co
 // Those of every count up to `largest`, by count, [0] unused: windows at a border may count less.
 std::vector<AverageConstants> window_constants(PoolRule rule, float scale, int32_t largest);
 
-// `sum` of `count` codes with zero point z, before it is centred.
+// The value that float_sum rounds.
+HOST_DEVICE inline float float_sum_value(float sum, int32_t count, float scale, int32_t z) {
+    return sum / static_cast<float>(count) / scale + static_cast<float>(z);
+}
+
+// `sum` of `count` codes with zero point z, before it is centred. Not for float_sum.
 HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t count,
                                         const AverageConstants& k, int32_t z, int32_t lo,
                                         int32_t hi) {
@@ -76,6 +108,15 @@ HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t coun
         default:
             return r1_requantize(centred, k.multiplier, z, lo, hi);
     }
+}
+
+// The same by any rule.
+HOST_DEVICE inline int32_t average_code(PoolRule rule, WindowSum sum, int32_t count,
+                                        const AverageConstants& k, int32_t z, int32_t lo,
+                                        int32_t hi) {
+    if (rule != PoolRule::float_sum) return average_code(rule, sum.codes, count, k, z, lo, hi);
+    const float value = float_sum_value(sum.floats, count, k.scale, z);
+    return clamp_code(round_half_even(value), lo, hi);
 }
 
 }  // namespace gradus

@@ -41,7 +41,9 @@ struct Hardware {
     // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
     MultiplierRange multipliers{};
-    bool exact = false;    // the formula was read in open source; else nominal
+    bool exact = false;  // the formula was read in open source; else nominal
+    // Windows are divided by all their pixels, also by padding that shall not count.
+    bool always_counts_padding = false;
     const char* evidence;  // what the rules were read in and checked against
 
     // Every node between the input quantizer and the logits computes in integers. Block graph 1
