@@ -6,9 +6,8 @@
 #include "integer/rule_constants.h"
 #include "nn/node_attributes.h"
 #include "nn/operators.h"
-#include "quant/average.h"
+#include "quant/window_averages.h"
 #include "tensor/affine.h"
-#include "tensor/kernels/average_pool.h"
 #include "tensor/kernels/global_average_pool.h"
 #include "tensor/kernels/max_pool.h"
 #include "tensor/parallel.h"
@@ -278,19 +277,12 @@ class Machine {
         const Tensor& x = input(i);
         const Output out(i);
         const PoolShape shape = pool_shape(i.name.c_str(), x.shape(), pool_attrs(i.attributes));
-        const auto rule = rule_of<PoolRule>(i);
-        const std::vector<int32_t> counts = average_pool_counts(shape);
-        const auto windows = static_cast<int64_t>(counts.size());
-        const auto k = window_constants(rule, constant(i, "scale").data<float>()[0],
-                                        *std::max_element(counts.begin(), counts.end()));
-        Tensor sums = Tensor::empty(shape.output(), DType::I32);
-        int32_t* sum = sums.data<int32_t>();
-        average_pool_sum_codes(Device::cpu(), shape, x.dtype(), x.raw(), out.zero, sum);
-        if (accumulators_) accumulators_(i, sums);
-        Tensor codes = Tensor::empty(sums.shape(), out.dtype);
-        for_each_cpu(sums.numel(), [&, write = CodeWriter(codes)](int64_t e) {
-            const int32_t n = counts[e / shape.c % windows];
-            write(e, average_code(rule, sum[e], n, k[n], out.zero, out.lo, out.hi));
+        const float scale = constant(i, "scale").data<float>()[0];
+        const WindowAverages averages(rule_of<PoolRule>(i), shape, x, scale, out.zero);
+        if (accumulators_) accumulators_(i, averages.sums());
+        Tensor codes = Tensor::empty(shape.output(), out.dtype);
+        for_each_cpu(codes.numel(), [&, write = CodeWriter(codes)](int64_t e) {
+            write(e, averages.code(e, out.lo, out.hi));
         });
         return codes;
     }

@@ -62,7 +62,7 @@ Rule rule_by_name(const std::string& name, Rule last) {
 int64_t rule_number(const std::string& op, const std::string& name) {
     if (op == "add") return static_cast<int64_t>(rule_by_name(name, AddRule::real));
     if (op == "global_average_pool" || op == "average_pool2d") {
-        return static_cast<int64_t>(rule_by_name(name, PoolRule::mantissa));
+        return static_cast<int64_t>(rule_by_name(name, kLastPoolRule));
     }
     return static_cast<int64_t>(rule_by_name(name, RequantizeRule::r10));
 }

@@ -3,8 +3,8 @@
 namespace gradus {
 
 const char* rule_name(PoolRule rule) {
-    const char* names[] = {"float",   "real",      "mean",      "mean-single",
-                           "xnnpack", "half-away", "truncated", "mantissa"};
+    const char* names[] = {"float",     "real",      "mean",     "mean-single", "xnnpack",
+                           "half-away", "truncated", "mantissa", "reciprocal",  "float-sum"};
     return names[static_cast<int>(rule)];
 }
 

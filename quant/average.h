@@ -2,9 +2,12 @@
 //
 //   q = clamp((sum - n z) / n + z, qmin, qmax)
 //
-//   real        rne((sum - n z) (x) f32(s / f32(s n))) + z       onnxruntime, PyTorch
-//               PyTorch so in channels-last memory, as its convolutions leave it; oneDNN's and
-//               FBGEMM's engines round the raw mean of tensors in NCHW
+//   real        rne((sum - n z) (x) f32(s / f32(s n))) + z       onnxruntime, QNNPACK
+//   reciprocal  the same with f32(1 / n)                         PyTorch's fbgemm and onednn
+//               in channels-last memory, as its convolutions leave it; tensors in NCHW are
+//               averaged by other formulas (docs/hardware.md)
+//   float_sum   rne(f32(sum of f32(s (q - z)) / n) / s (+) z), each addition, division and (+)
+//               rounded to float, in row-major order             onnxruntime, windows
 //   mean        the centred sum by R2 with TFLite's multiplier of 1 / n, see below    TFLite MEAN
 //   mean_single the same by R3
 //   xnnpack     rne((sum (x) m) (+) (z (-) (n z (x) m))), m = f32(1 / n)       XNNPACK's mean
@@ -12,11 +15,12 @@
 //   truncated   integer division of the raw sum, toward zero     TVM
 //   mantissa    raw sum times a 16-bit reciprocal, shifted with rounding   Hexagon NN
 //
-// source     onnxruntime QLinearGlobalAveragePool; PyTorch adaptive average pooling; TFLite
-//            reference integer_ops/pooling and QuantizedMeanOrSum; XNNPACK as LiteRT 2.3 calls it,
-//            by its codes; TVM topi; Hexagon NN op_avgpool_d32
+// source     onnxruntime QLinearGlobalAveragePool, QLinearAveragePool; PyTorch qavg_pool2d and
+//            qadaptive_avg_pool2d, QNNPACK q8avgpool; TFLite reference integer_ops/pooling and
+//            QuantizedMeanOrSum; XNNPACK as LiteRT 2.3 calls it, by its codes; TVM topi; Hexagon NN
+//            op_avgpool_d32
 // exactness  exact
-// tests      tests/average_rules_test.cc: every residue
+// tests      tests/average_rules_test.cc: every residue, and windows of onnxruntime and PyTorch
 #pragma once
 
 #include <bit>
@@ -26,17 +30,37 @@
 
 namespace gradus {
 
-enum class PoolRule { none, real, mean, mean_single, xnnpack, half_away, truncated, mantissa };
+enum class PoolRule {
+    none,
+    real,
+    mean,
+    mean_single,
+    xnnpack,
+    half_away,
+    truncated,
+    mantissa,
+    reciprocal,
+    float_sum
+};
+constexpr PoolRule kLastPoolRule = PoolRule::float_sum;
 
 const char* rule_name(PoolRule rule);
 
 struct AverageConstants {
-    float multiplier = 0.0f;         // real, xnnpack
+    float multiplier = 0.0f;         // real, reciprocal, xnnpack; float_sum: that of real
+    float scale = 0.0f;              // float_sum
     Q31 q31;                         // mean, mean_single
     int32_t integer = 0, shift = 0;  // mantissa
 };
 
-// onnxruntime and PyTorch multiply the output's scale by the count first.
+// What a window holds: the sum of its codes; for float_sum also that of f32(s (q - z)), added one by
+// one in row-major order.
+struct WindowSum {
+    int32_t codes;
+    float floats;
+};
+
+// onnxruntime and QNNPACK multiply the output's scale by the count first.
 HOST_DEVICE inline float average_multiplier(float scale, int32_t count) {
     return scale / (scale * static_cast<float>(count));
 }
@@ -56,11 +80,16 @@ HOST_DEVICE inline float xnnpack_mean(int32_t sum, int32_t count, float m, int32
 
 inline AverageConstants average_constants(PoolRule rule, float scale, int32_t count) {
     AverageConstants k;
-    if (rule == PoolRule::real) k.multiplier = average_multiplier(scale, count);
+    if (rule == PoolRule::real || rule == PoolRule::float_sum) {
+        k.multiplier = average_multiplier(scale, count);
+    }
+    if (rule == PoolRule::reciprocal || rule == PoolRule::xnnpack) {
+        k.multiplier = 1.0f / static_cast<float>(count);
+    }
+    if (rule == PoolRule::float_sum) k.scale = scale;
     if (rule == PoolRule::mean || rule == PoolRule::mean_single) {
         k.q31 = mean_multiplier(count);
     }
-    if (rule == PoolRule::xnnpack) k.multiplier = 1.0f / static_cast<float>(count);
     if (rule == PoolRule::mantissa) {
         int exponent = 0;
         frexp(1.0 / count, &exponent);  // the reciprocal has 16 bits: in [2^15, 2^16)
@@ -73,7 +102,12 @@ inline AverageConstants average_constants(PoolRule rule, float scale, int32_t co
 // Those of every count up to `largest`, by count, [0] unused: windows at a border may count less.
 std::vector<AverageConstants> window_constants(PoolRule rule, float scale, int32_t largest);
 
-// `sum` of `count` codes with zero point z, before it is centred.
+// The value that float_sum rounds.
+HOST_DEVICE inline float float_sum_value(float sum, int32_t count, float scale, int32_t z) {
+    return sum / static_cast<float>(count) / scale + static_cast<float>(z);
+}
+
+// `sum` of `count` codes with zero point z, before it is centred. Not for float_sum.
 HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t count,
                                         const AverageConstants& k, int32_t z, int32_t lo,
                                         int32_t hi) {
@@ -95,6 +129,15 @@ HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t coun
         default:
             return r1_requantize(centred, k.multiplier, z, lo, hi);
     }
+}
+
+// The same by any rule.
+HOST_DEVICE inline int32_t average_code(PoolRule rule, WindowSum sum, int32_t count,
+                                        const AverageConstants& k, int32_t z, int32_t lo,
+                                        int32_t hi) {
+    if (rule != PoolRule::float_sum) return average_code(rule, sum.codes, count, k, z, lo, hi);
+    const float value = float_sum_value(sum.floats, count, k.scale, z);
+    return clamp_code(round_half_even(value), lo, hi);
 }
 
 }  // namespace gradus

@@ -89,13 +89,15 @@ std::vector<Hardware> benchmark_rows() {
          .activation = asymmetric(u8),
          .requantize = RequantizeRule::r1f,
          .add = AddRule::torch,
-         .mean = PoolRule::real,
-         .window = PoolRule::real,
+         .mean = PoolRule::reciprocal,
+         .window = PoolRule::reciprocal,
          .bias = BiasRule::real,
          .accumulators = {AccumulatorPolicy::exact, AccumulatorPolicy::pairs16,
                           AccumulatorPolicy::acc16},
          .exact = true,
-         .evidence = "PyTorch 2.15, engine fbgemm, tie-seeking vectors; FBGEMM QuantUtilsAvx2"},
+         .evidence =
+             "PyTorch 2.15, engine fbgemm, tie-seeking vectors; FBGEMM QuantUtilsAvx2; not: "
+             "pools of NCHW memory"},
     };
 }
 
@@ -110,7 +112,7 @@ std::vector<Hardware> reference_rows() {
          .requantize = RequantizeRule::r1,
          .add = AddRule::onnxruntime,
          .mean = PoolRule::real,
-         .window = PoolRule::real,
+         .window = PoolRule::float_sum,
          .exact = true,
          .evidence = "onnxruntime 1.32, tie-seeking vectors"},
         {.name = "tflite",
@@ -160,18 +162,23 @@ std::vector<Hardware> reference_rows() {
          .window = PoolRule::real,
          .multipliers = {0x1p-126f, INFINITY},  // the normal floats
          .exact = true,
-         .evidence = "PyTorch 1.13 and 2.15, engine qnnpack, tie-seeking vectors"},
+         .always_counts_padding = true,
+         .evidence =
+             "PyTorch 1.13 and 2.15, engine qnnpack, tie-seeking vectors; not: averages that "
+             "leave padding out, which it cannot"},
         {.name = "onednn",
          .description = "PyTorch's oneDNN engine: float bias, the zero point inside the rounding",
          .weight = symmetric(per_channel),
          .activation = asymmetric(u8),
          .requantize = RequantizeRule::r1c,
          .add = AddRule::torch,
-         .mean = PoolRule::real,
-         .window = PoolRule::real,
+         .mean = PoolRule::reciprocal,
+         .window = PoolRule::reciprocal,
          .bias = BiasRule::real,
          .exact = true,
-         .evidence = "PyTorch 1.13 (oneDNN 2.6), engine onednn, tie-seeking vectors"},
+         .evidence =
+             "PyTorch 1.13 (oneDNN 2.6), engine onednn, tie-seeking vectors; not: oneDNN 3 of "
+             "later PyTorch, pools of NCHW memory"},
         {.name = "hexagon-nn",
          .description = "Hexagon NN: integer reciprocals, 16-bit additions",
          .weight = asymmetric(u8),

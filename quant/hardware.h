@@ -50,6 +50,8 @@ struct Hardware {
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
     MultiplierRange multipliers{};
     bool exact = false;    // compared with the library, as the evidence says; else nominal
+    // Windows are divided by all their pixels, also by padding that should not count.
+    bool always_counts_padding = false;
     const char* evidence;  // what the rules were read in and checked against
 
     // Every node between the input quantizer and the logits computes in integers. Block graph 1

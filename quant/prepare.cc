@@ -285,6 +285,19 @@ void refuse_float_nodes(const Graph& network, const Hardware& hardware) {
     }
 }
 
+// A library that divides every window by all its pixels has no average without the padding.
+void refuse_uncounted_padding(const Graph& network, const Hardware& hardware) {
+    for (const Node& node : network.nodes()) {
+        if (node.op != "average_pool2d") continue;
+        const PoolAttrs a = pool_attrs(node.attributes);
+        const bool padded = a.pad_top || a.pad_left || a.pad_bottom || a.pad_right;
+        check_kind(
+            a.count_include_pad || !padded, ErrorKind::usage, node.name, ": ", hardware.name,
+            " counts padding in every average and the layer leaves it out; count it, or take "
+            "another --hardware");
+    }
+}
+
 void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardware& hardware) {
     check_folding(recipe.bn_fold.value_or(hardware.bn_fold), hardware);
     check_accumulator(hardware, recipe.accumulator);
@@ -296,6 +309,7 @@ void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardwar
     for (const Node& node : network.nodes()) weighted = weighted || is_weighted(node);
     check_kind(weighted, ErrorKind::usage, "nothing to quantize: no convolution, no linear layer");
     if (hardware.integer_throughout()) refuse_float_nodes(network, hardware);
+    if (hardware.always_counts_padding) refuse_uncounted_padding(network, hardware);
 }
 
 // On every layer that sums codes, in training as in inference.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "quant/numerics.h"
-#include "tensor/kernels/average_pool.h"
+#include "quant/window_averages.h"
 #include "tensor/parallel.h"
 
 namespace gradus {
@@ -201,16 +201,9 @@ Affine requantize_average(PoolRule rule, const Affine& sums, const Grid& grid,
 Affine requantize_windows(PoolRule rule, const Affine& x, const PoolShape& shape, const Grid& grid,
                           const QuantFormat& format) {
     const int32_t z = grid.zero_point.data<int32_t>()[0];
-    Tensor sums = Tensor::empty(shape.output(), DType::I32);
-    int32_t* sum = sums.data<int32_t>();
-    average_pool_sum_codes(Device::cpu(), shape, x.codes.dtype(), x.codes.raw(), z, sum);
-    const std::vector<int32_t> counts = average_pool_counts(shape);
-    const auto windows = static_cast<int64_t>(counts.size());
-    const auto k = window_constants(rule, grid.scale.data<float>()[0],
-                                    *std::max_element(counts.begin(), counts.end()));
-    const Tensor codes = codes_of(sums.shape(), format, [&](int64_t i) {
-        const int32_t n = counts[i / shape.c % windows];
-        return average_code(rule, sum[i], n, k[n], z, format.qmin(), format.qmax());
+    const WindowAverages averages(rule, shape, x.codes, grid.scale.data<float>()[0], z);
+    const Tensor codes = codes_of(shape.output(), format, [&](int64_t i) {
+        return averages.code(i, format.qmin(), format.qmax());
     });
     return {codes, grid.scale, grid.zero_point};
 }

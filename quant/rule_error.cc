@@ -97,6 +97,8 @@ double average_error(PoolRule rule, const AverageConstants& k, int32_t count, in
             const double gain = std::ldexp(k.integer, -k.shift) * count;
             return std::abs(gain - 1.0) * (average + std::abs(z));
         }
+        case PoolRule::float_sum:  // every addition of the window rounds
+            return (count + 16) * kUnitRoundoff * average + 2 * kUnitRoundoff * std::abs(z);
         default:
             return 16 * kUnitRoundoff * average;
     }

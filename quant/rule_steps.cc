@@ -181,7 +181,8 @@ Fraction last_rounding(AddRule rule, int32_t a, int32_t b, const AddConstants& k
 
 // The other rules round the raw sum.
 bool centres(PoolRule rule) {
-    return rule == PoolRule::real || rule == PoolRule::mean || rule == PoolRule::mean_single;
+    return rule == PoolRule::real || rule == PoolRule::mean || rule == PoolRule::mean_single ||
+           rule == PoolRule::reciprocal;
 }
 
 Fraction last_rounding(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
@@ -274,6 +275,7 @@ std::vector<const char*> term_names(AddRule rule) {
 }
 
 std::vector<const char*> term_names(PoolRule rule) {
+    if (rule == PoolRule::float_sum) return {"sum of floats"};
     if (centres(rule)) return {"centred"};
     return {};
 }
@@ -297,15 +299,20 @@ RuleSteps rule_steps(AddRule rule, int32_t a, int32_t b, const AddConstants& k, 
     return steps;
 }
 
-RuleSteps rule_steps(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
+RuleSteps rule_steps(PoolRule rule, WindowSum sum, int32_t count, const AverageConstants& k,
                      int32_t zero_point, CodeBounds bounds) {
     RuleSteps steps;
-    if (centres(rule)) steps.terms = {static_cast<double>(sum - count * zero_point)};
+    if (centres(rule)) steps.terms = {static_cast<double>(sum.codes - count * zero_point)};
     // No average of codes comes near these ends.
     steps.with_zero = average_code(rule, sum, count, k, zero_point, -(1 << 20), 1 << 20);
     steps.rounded = steps.with_zero - (centres(rule) ? zero_point : 0);
     steps.code = average_code(rule, sum, count, k, zero_point, bounds.lo, bounds.hi);
-    set_value(steps, last_rounding(rule, sum, count, k, zero_point), bounds);
+    if (rule == PoolRule::float_sum) {
+        steps.terms = {static_cast<double>(sum.floats)};
+        set_value(steps, fraction(float_sum_value(sum.floats, count, k.scale, zero_point)), bounds);
+    } else {
+        set_value(steps, last_rounding(rule, sum.codes, count, k, zero_point), bounds);
+    }
     return steps;
 }
 

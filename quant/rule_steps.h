@@ -38,7 +38,7 @@ std::vector<const char*> term_names(PoolRule rule);
 RuleSteps rule_steps(RequantizeRule rule, int32_t acc, const RequantizeConstants& k,
                      const OutputGrid& y);
 RuleSteps rule_steps(AddRule rule, int32_t a, int32_t b, const AddConstants& k, CodeBounds bounds);
-RuleSteps rule_steps(PoolRule rule, int32_t sum, int32_t count, const AverageConstants& k,
+RuleSteps rule_steps(PoolRule rule, WindowSum sum, int32_t count, const AverageConstants& k,
                      int32_t zero_point, CodeBounds bounds);
 
 }  // namespace gradus

@@ -1,17 +1,21 @@
 // Averages of codes by every rule, for sums that meet every residue, against exact integers.
 #include <boost/test/unit_test.hpp>
+#include <numeric>
 #include <set>
 
-#include "quant/average.h"
+#include "quant/hardware.h"
+#include "quant/window_averages.h"
+#include "tests/compare.h"
 #include "tests/dyadic.h"
 
 using namespace gradus;
 
 namespace {
 
-const PoolRule all_rules[] = {PoolRule::real,    PoolRule::mean,      PoolRule::mean_single,
-                              PoolRule::xnnpack, PoolRule::half_away, PoolRule::truncated,
-                              PoolRule::mantissa};
+// Those that read the sum of the codes alone.
+const PoolRule all_rules[] = {PoolRule::real,     PoolRule::mean,      PoolRule::mean_single,
+                              PoolRule::xnnpack,  PoolRule::half_away, PoolRule::truncated,
+                              PoolRule::mantissa, PoolRule::reciprocal};
 const int32_t counts[] = {1, 2, 3, 4, 5, 6, 8, 9, 12, 14, 16, 25, 49, 64, 100, 196, 1024};
 
 struct Grid8 {
@@ -42,8 +46,10 @@ __int128 by_definition(PoolRule rule, int32_t sum, int32_t n, const Grid8& g) {
             const __int128 m = half_away(__int128{1} << shift, n);
             return Dyadic{sum * m, -shift}.integer(up);
         }
-        case PoolRule::real: {
-            const Dyadic m = (s / (s * count).f32()).f32();
+        case PoolRule::real:
+        case PoolRule::reciprocal: {
+            const Dyadic m = rule == PoolRule::real ? (s / (s * count).f32()).f32()
+                                                    : (Dyadic::of(int64_t{1}) / count).f32();
             return (Dyadic::of(static_cast<int64_t>(centred)).f32() * m).f32().integer(even) +
                    g.zero_point;
         }
@@ -91,9 +97,104 @@ int32_t found(PoolRule rule, int32_t sum, int32_t n, const Grid8& g) {
     return average_code(rule, sum, n, k, g.zero_point, g.lo, g.hi);
 }
 
+// scripts/oracles/vectors.py: WINDOW_GRIDS and WINDOWS, the last window being the whole image.
+const CodeGrid window_grids[] = {{0.0371f, 0}, {1.7f, 255},     {1.0f, 128},
+                                 {0.05f, 3},   {1.0f / 3, 254}, {0.1123073f, 7}};
+const PoolAttrs windows[] = {{2, 2, 2, 2, 0, 0, 0, 0, true},  {3, 3, 1, 1, 1, 1, 1, 1, true},
+                             {3, 3, 2, 2, 1, 1, 1, 1, false}, {5, 7, 1, 2, 2, 3, 2, 3, false},
+                             {2, 3, 1, 2, 1, 0, 0, 2, false}, {5, 5, 1, 1, 1, 2, 2, 1, true},
+                             {9, 8, 1, 1, 0, 0, 0, 0, true}};
+
+bool equal_padding(const PoolAttrs& a) {
+    return a.pad_top == a.pad_bottom && a.pad_left == a.pad_right;
+}
+
+// The codes of a library that a rule misses, window by window. A library may know equal padding only,
+// and count padding whatever the window says.
+std::vector<int64_t> wrong_windows(const std::string& vectors, PoolRule rule, bool any_padding,
+                                   bool always_counted) {
+    const Tensor images = golden("onnxruntime/window_x"), y = golden(vectors);
+    const int64_t image_size = images.numel() / images.shape()[0];
+    const uint8_t* want = y.data<uint8_t>();
+    std::vector<int64_t> wrong(std::size(windows));
+    for (int64_t g = 0; g < images.shape()[0]; ++g) {
+        const Shape image{1, images.shape()[1], images.shape()[2], images.shape()[3]};
+        const uint8_t* x = images.data<uint8_t>() + g * image_size;
+        const Tensor codes = Tensor::from(std::vector<uint8_t>(x, x + image_size), image);
+        for (size_t w = 0; w < std::size(windows); ++w) {
+            PoolAttrs attrs = windows[w];
+            if (!any_padding && !equal_padding(attrs)) continue;
+            attrs.count_include_pad = attrs.count_include_pad || always_counted;
+            const PoolShape s = pool_shape("window", image, attrs);
+            const CodeGrid grid = window_grids[g];
+            const WindowAverages averages(rule, s, codes, grid.scale, grid.zero_point);
+            for (int64_t c = 0; c < s.c; ++c) {
+                for (int64_t pixel = 0; pixel < s.oh * s.ow; ++pixel) {
+                    wrong[w] += averages.code(pixel * s.c + c, 0, 255) != *want++;
+                }
+            }
+        }
+    }
+    BOOST_TEST((want == y.data<uint8_t>() + y.numel()));
+    return wrong;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(average_rules, *boost::unit_test::label("unit"))
+
+BOOST_AUTO_TEST_CASE(windows_equal_onnxruntime) {
+    const auto wrong = [](PoolRule rule) {
+        return wrong_windows("onnxruntime/window_y", rule, true, false);
+    };
+    const PoolRule own = find_hardware("onnxruntime").window;
+    const auto found = wrong(own), real = wrong(PoolRule::real);
+    for (size_t w = 0; w < std::size(windows); ++w)
+        BOOST_TEST(found[w] == 0, w << ": " << found[w]);
+    BOOST_TEST(std::accumulate(real.begin(), real.end(), int64_t{0}) > 100);
+}
+
+// onnxruntime 1.32 gives these codes: 1/2 above the zero point 5, which is inside the rounding only
+// where the window is not the image.
+BOOST_AUTO_TEST_CASE(a_window_that_is_the_whole_image_has_the_rule_of_images) {
+    const auto codes = [](int64_t width, const PoolAttrs& attrs) {
+        const std::vector<uint8_t> rows = width == 2 ? std::vector<uint8_t>{5, 6, 5, 6}
+                                                     : std::vector<uint8_t>{5, 6, 5, 6, 5, 6, 5, 6};
+        const Shape image{1, 2, width, 1};
+        const WindowAverages averages(PoolRule::float_sum, pool_shape("window", image, attrs),
+                                      Tensor::from(rows, image), 0.5f, 5);
+        return averages.code(0, 0, 255);
+    };
+    BOOST_TEST(codes(2, {2, 2, 1, 1, 0, 0, 0, 0, true}) == 5);
+    BOOST_TEST(codes(4, {2, 2, 2, 2, 0, 0, 0, 0, true}) == 6);
+    BOOST_TEST(codes(2, {2, 2, 1, 1, 0, 0, 0, 1, false}) == 6);
+}
+
+BOOST_AUTO_TEST_CASE(windows_equal_pytorch) {
+    const int64_t none = 0;
+    const auto wrong = [](const char* engine, PoolRule rule, bool always_counted) {
+        const auto all = wrong_windows(std::string("pytorch/") + engine + "_window_y", rule, false,
+                                       always_counted);
+        return std::accumulate(all.begin(), all.end(), int64_t{0});
+    };
+    for (const char* row : {"fbgemm", "onednn"}) {
+        const Hardware& h = find_hardware(row);
+        BOOST_TEST((h.mean == h.window && !h.always_counts_padding), row);
+        BOOST_TEST(wrong("fbgemm", h.window, false) == none, row);
+    }
+    BOOST_TEST(wrong("fbgemm", PoolRule::real, false) > none);
+    const Hardware& qnnpack = find_hardware("qnnpack");
+    BOOST_TEST(qnnpack.always_counts_padding);
+    BOOST_TEST(wrong("qnnpack", qnnpack.window, true) == none);
+    BOOST_TEST(wrong("qnnpack", qnnpack.window, false) > none);
+}
+
+// The order of a window's floats is part of float_sum, so that no other operator may have it.
+BOOST_AUTO_TEST_CASE(sums_of_floats_are_of_windows_only) {
+    for (const Hardware& row : hardware_table()) {
+        BOOST_TEST((row.mean != PoolRule::float_sum), row.name);
+    }
+}
 
 BOOST_AUTO_TEST_CASE(every_sum_equals_the_definition) {
     for (const PoolRule rule : all_rules) {

@@ -357,6 +357,26 @@ BOOST_AUTO_TEST_CASE(averages_by_hand) {
     BOOST_TEST(out.says("0 below, 1 above"));
 }
 
+BOOST_AUTO_TEST_CASE(averages_of_windows_by_hand) {
+    ExplainedCodes out;
+    const auto average = [&](const char* hardware, const Codes& codes, const Arguments& more) {
+        Arguments all{"average", "--hardware",
+                      hardware,  "--windows",
+                      "--codes", out.save("w.npy", Tensor::from<int32_t>(codes, {2, 4})),
+                      "--scale", "0.5"};
+        all.insert(all.end(), more.begin(), more.end());
+        return out.codes(all);
+    };
+    // 1/2 and 5/2 above the zero point: onnxruntime has it inside the rounding, QNNPACK outside
+    const Codes codes{5, 6, 5, 6, 7, 8, 7, 8};
+    BOOST_TEST(average("onnxruntime", codes, {"--zero-point", "5"}) == (Codes{6, 8}));
+    BOOST_TEST(out.says("sum of floats"));
+    BOOST_TEST(out.says("codes in a sum"));
+    BOOST_TEST(average("qnnpack", codes, {"--zero-point", "5"}) == (Codes{5, 7}));
+    BOOST_TEST(average("fbgemm", codes, {"--zero-point", "5"}) == (Codes{5, 7}));
+    BOOST_TEST(out.says("f32(1 / n)"));
+}
+
 BOOST_AUTO_TEST_CASE(the_steps_of_an_average_lead_to_the_code) {
     for (const Hardware& h : hardware_table()) {
         for (const PoolRule rule : {h.mean, h.window}) {
@@ -364,9 +384,10 @@ BOOST_AUTO_TEST_CASE(the_steps_of_an_average_lead_to_the_code) {
             for (const int32_t count : {4, 9, 49}) {
                 const AverageConstants k = average_constants(rule, .1f, count);
                 for (int32_t sum = -128 * count; sum <= 127 * count; ++sum) {
-                    const RuleSteps steps = rule_steps(rule, sum, count, k, 5, {-128, 127});
+                    const WindowSum of{sum, static_cast<float>(sum - 5 * count) * .1f};
+                    const RuleSteps steps = rule_steps(rule, of, count, k, 5, {-128, 127});
                     BOOST_REQUIRE(steps.terms.size() == term_names(rule).size());
-                    BOOST_REQUIRE(steps.code == average_code(rule, sum, count, k, 5, -128, 127));
+                    BOOST_REQUIRE(steps.code == average_code(rule, of, count, k, 5, -128, 127));
                     BOOST_REQUIRE(steps.code == std::clamp<int64_t>(steps.with_zero, -128, 127));
                     const double off = std::fabs(steps.value - static_cast<double>(steps.rounded));
                     BOOST_REQUIRE(off <= (rule == PoolRule::truncated ? .98 : .5));
@@ -550,6 +571,10 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
             {"tvm are symmetric"});
     average(2, {"--count", "2", "--scale", "1", "--sums", files.save("neg.npy", ints({-3}))},
             {"neg.npy", "sum 0, -3", "[0, 255]"});
+    average(2, {"--windows", "--count", "4", "--scale", "1"}, {"onnxruntime", "--codes"});
+    average(2, {"--codes", acc, "--scale", "1"}, {"--sums and --codes"});
+    check_refused(2, {"average", "--codes", acc, "--count", "3", "--scale", "1"}, {"--count"});
+    check_refused(3, {"average", "--codes", acc, "--scale", "1"}, {"[windows, codes]"});
     const auto sums = [&](const std::string& path, const std::vector<std::string>& parts) {
         average(3, {"--count", "1", "--scale", "1", "--sums", path}, parts);
     };

@@ -110,7 +110,9 @@ BOOST_AUTO_TEST_CASE(codes_that_are_rescaled_or_averaged_are_within_their_bounds
         const Recipe recipe = recipe_of("lsq", hardware.name, 8);
         const Measured rescaled(recipe, rescaling_network());
         BOOST_TEST(rescaled.gap.total().proven_different == 0, hardware.name);
-        const Measured averaged(recipe, pooled_network(pool_windows[2]));  // counts differ
+        // counts differ, where the library can leave padding out
+        const PoolAttrs& window = pool_windows[hardware.always_counts_padding ? 1 : 2];
+        const Measured averaged(recipe, pooled_network(window));
         BOOST_TEST(averaged.gap.total().proven_different == 0, hardware.name);
     }
 }

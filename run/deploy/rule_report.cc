@@ -84,7 +84,9 @@ RuleReport average(const Instruction& i, int64_t pixels) {
     if (pixels <= 0) return report;
     const AverageConstants k =
         average_constants(rule, values_of<float>(i, "scale").at(0), static_cast<int32_t>(pixels));
-    if (rule == PoolRule::real || rule == PoolRule::xnnpack) report.multiplier = {k.multiplier};
+    if (rule == PoolRule::real || rule == PoolRule::reciprocal || rule == PoolRule::xnnpack) {
+        report.multiplier = {k.multiplier};
+    }
     if (rule == PoolRule::mean || rule == PoolRule::mean_single) {
         report.multiplier = {double(k.q31.value)};
         report.shift = {k.q31.exponent};

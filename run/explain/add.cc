@@ -5,7 +5,6 @@
 #include <charconv>
 #include <iostream>
 
-#include "io/npy.h"
 #include "quant/hardware.h"
 #include "run/explain/quantizer_report.h"
 #include "run/explain/steps.h"
@@ -82,31 +81,6 @@ Grids grids_of(const AddQuestion& question, const QuestionCodes& range) {
         return CodeGrid{scale_of_flag("--scales", scales[i]), zeros[i]};
     };
     return {grid(0), grid(1), grid(2)};
-}
-
-// I32 codes of 8 bits, and of those that the hardware has here.
-Tensor load_codes(const std::string& path, CodeBounds type, const std::string& hardware) {
-    const Tensor stored = load_npy(path);
-    const DType dtype = stored.dtype();
-    check_kind(dtype == DType::I8 || dtype == DType::U8 || dtype == DType::I32, ErrorKind::data,
-               path, ": codes are int8, uint8 or int32; holds ", dtype, "; save it as one of them");
-    check_kind(stored.numel() > 0, ErrorKind::data, path, ": an array of shape ", stored.shape(),
-               " holds no value; save one of at least one");
-    Tensor codes = Tensor::empty(stored.shape(), DType::I32);
-    int32_t* q = codes.data<int32_t>();
-    for (int64_t i = 0; i < codes.numel(); ++i) {
-        q[i] = dtype == DType::I8   ? stored.data<int8_t>()[i]
-               : dtype == DType::U8 ? stored.data<uint8_t>()[i]
-                                    : stored.data<int32_t>()[i];
-    }
-    const auto [least, most] = std::minmax_element(q, q + codes.numel());
-    const bool fits = *least < 0 ? *least >= -128 && *most <= 127 : *most <= 255;
-    check_kind(fits, ErrorKind::data, path, ": codes from ", *least, " to ", *most,
-               "; 8 bits hold -128 to 127 or 0 to 255; save codes of one of them");
-    check_kind(*least >= type.lo && *most <= type.hi, ErrorKind::usage, path, ": codes from ",
-               *least, " to ", *most, ", and those of ", hardware, " are [", type.lo, ", ", type.hi,
-               "] here; give --qmin and --qmax of other codes, or another --hardware");
-    return codes;
 }
 
 // ---- the answer ------------------------------------------------------------------------------

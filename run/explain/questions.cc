@@ -22,6 +22,8 @@ const char* const kAddUsage =
 const char* const kAverageUsage =
     "Brings sums of codes back to the codes' grid by the rule of a target and shows the steps.\n"
     "usage: ./explain average --hardware onnxruntime --sums sums.npy --count 49 --scale 0.05\n"
+    "           [flags]\n"
+    "       ./explain average --hardware onnxruntime --windows --codes windows.npy --scale 0.05\n"
     "           [flags]\n";
 
 void check_complete(const RequantizeQuestion& q) {
@@ -53,10 +55,15 @@ void check_complete(const AddQuestion& q) {
 void check_complete(const AverageQuestion& q) {
     const auto require = [](bool given, const char* flag) {
         check_kind(given, ErrorKind::usage, flag,
-                   " is missing; ./explain average takes --sums, --count and --scale (see --help)");
+                   " is missing; ./explain average takes --sums and --count, or --codes, and "
+                   "--scale (see --help)");
     };
-    require(!q.sums.empty(), "--sums");
-    require(q.count > 0, "--count");
+    check_kind(q.sums.empty() || q.codes.empty(), ErrorKind::usage,
+               "--sums and --codes both say what is averaged; drop one");
+    check_kind(q.codes.empty() || q.count == 0, ErrorKind::usage,
+               "--count is the length of a row of --codes; drop it");
+    require(!q.sums.empty() || !q.codes.empty(), "--sums");
+    require(q.count > 0 || !q.codes.empty(), "--count");
     require(q.scale > 0.0, "--scale");
 }
 
@@ -163,6 +170,8 @@ std::vector<Flag> average_question_flags(AverageQuestion& o) {
     table.section("values");
     table.call("--sums", &o.sums, "int32 sums of 8-bit codes").shown_as("FILE.npy");
     table.call("--count", &o.count, "codes in each sum").range(1, 1 << 22);
+    table.call("--codes", &o.codes, "instead: the codes, in each row those of a window")
+        .shown_as("FILE.npy");
     table.call("--scale", &o.scale, "of the codes and of their average").above(0);
     table.call("--zero-point", &o.zero_point, "of the same").range(-128, 255);
     table.call("--qmin", &o.qmin, "lowest code; else the target's with 8 bits").range(-128, 255);

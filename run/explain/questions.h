@@ -74,9 +74,10 @@ struct AddQuestion : RuleQuestion {
 struct AverageQuestion : RuleQuestion {
     std::string hardware = "onnxruntime";
     bool windows = false;  // the rule of windows, else that of global averages
-    std::string sums;
-    int count = 0;        // 0: missing
-    double scale = -1.0;  // below 0: missing
+    std::string sums;      // or
+    std::string codes;     // of whole windows
+    int count = 0;         // 0: missing
+    double scale = -1.0;   // below 0: missing
     int zero_point = 0;
     int qmin = kUnsetCode, qmax = kUnsetCode;  // the hardware's 8-bit activations'
 };

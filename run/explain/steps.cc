@@ -1,5 +1,6 @@
 #include "run/explain/steps.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -76,6 +77,30 @@ QuestionCodes range_of_flags(int qmin, int qmax, const std::string& hardware) {
                hardware, " has codes of 8 bits, and [", lo, ", ", hi, "] lies neither in ",
                "[-128, 127] nor in [0, 255]; give --qmin and --qmax of one of them");
     return range;
+}
+
+Tensor load_codes(const std::string& path, CodeBounds type, const std::string& hardware) {
+    const Tensor stored = load_npy(path);
+    const DType dtype = stored.dtype();
+    check_kind(dtype == DType::I8 || dtype == DType::U8 || dtype == DType::I32, ErrorKind::data,
+               path, ": codes are int8, uint8 or int32; holds ", dtype, "; save it as one of them");
+    check_kind(stored.numel() > 0, ErrorKind::data, path, ": an array of shape ", stored.shape(),
+               " holds no value; save one of at least one");
+    Tensor codes = Tensor::empty(stored.shape(), DType::I32);
+    int32_t* q = codes.data<int32_t>();
+    for (int64_t i = 0; i < codes.numel(); ++i) {
+        q[i] = dtype == DType::I8   ? stored.data<int8_t>()[i]
+               : dtype == DType::U8 ? stored.data<uint8_t>()[i]
+                                    : stored.data<int32_t>()[i];
+    }
+    const auto [least, most] = std::minmax_element(q, q + codes.numel());
+    const bool fits = *least < 0 ? *least >= -128 && *most <= 127 : *most <= 255;
+    check_kind(fits, ErrorKind::data, path, ": codes from ", *least, " to ", *most,
+               "; 8 bits hold -128 to 127 or 0 to 255; save codes of one of them");
+    check_kind(*least >= type.lo && *most <= type.hi, ErrorKind::usage, path, ": codes from ",
+               *least, " to ", *most, ", and those of ", hardware, " are [", type.lo, ", ", type.hi,
+               "] here; give --qmin and --qmax of other codes, or another --hardware");
+    return codes;
 }
 
 void check_zero_point(const std::string& flag, int32_t zero_point, const QuestionCodes& range,

@@ -20,13 +20,29 @@ def add_cases(row, every):
             "a": a, "b": b, "scales": scales, "zero points": zeros}
 
 
-def average_cases(row, every, is_window):
+def window_cases(row, every, channels_last):
+    for x, scale, zero, window in vectors.window_cases(row.lowest, every):
+        kernel, strides, pads, counted = window
+        is_window = x.shape[2:] != kernel
+        theirs = oracle.average("QLinearAveragePool", x, scale, zero, channels_last,
+                                kernel_shape=kernel, strides=strides, pads=pads,
+                                count_include_pad=int(counted))
+        for places, codes in vectors.window_rows(x, zero, *window):
+            yield theirs[places], row.average_codes(codes, scale, zero, is_window), {
+                "window": window, "codes": codes, "scale": scale, "zero point": zero}
+
+
+def image_cases(row, every, channels_last):
+    for x, codes, scale, zero in vectors.image_cases(row.lowest, every):
+        theirs = oracle.average("QLinearGlobalAveragePool", x, scale, zero, channels_last)
+        yield theirs, row.average_codes(codes, scale, zero, False), {
+            "codes": codes, "scale": scale, "zero point": zero}
+
+
+def average_cases(row, every):
     for x, sums, count, scale, zero in vectors.average_cases(row.lowest, every):
-        if is_window:
-            theirs = oracle.average("QLinearAveragePool", x, scale, zero, kernel_shape=x.shape[2:])
-        else:
-            theirs = oracle.average("QLinearGlobalAveragePool", x, scale, zero)
-        yield theirs, row.average(sums, count, scale, zero, is_window), {
+        theirs = oracle.average("QLinearGlobalAveragePool", x, scale, zero)
+        yield theirs, row.average(sums, count, scale, zero, False), {
             "sum": sums, "of": count, "scale": scale, "zero point": zero}
 
 
@@ -39,8 +55,11 @@ def main(program, every):
                 ("QLinearConv, scale per channel", conv_cases(row, every, True)),
                 ("QLinearConv, one scale", conv_cases(row, every, False)),
                 ("QLinearAdd, all pairs", add_cases(row, every)),
-                ("QLinearGlobalAveragePool", average_cases(row, every, False)),
-                ("QLinearAveragePool", average_cases(row, every, True))):
+                ("QLinearGlobalAveragePool, all sums", average_cases(row, every)),
+                ("QLinearGlobalAveragePool, NCHW", image_cases(row, every, False)),
+                ("QLinearGlobalAveragePool, NHWC", image_cases(row, every, True)),
+                ("QLinearAveragePool, NCHW", window_cases(row, every, False)),
+                ("QLinearAveragePool, NHWC", window_cases(row, every, True))):
             equal.append(compare(library, f"{kind} {operator}", row, cases))
     return 0 if all(equal) else 1
 

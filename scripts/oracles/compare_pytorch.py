@@ -39,6 +39,25 @@ def add_cases(row, every):
             "a": a, "b": b, "scales": scales, "zero points": zeros}
 
 
+def window_cases(row, every, counts_always):
+    pools = torch.nn.functional
+    for x, scale, zero, (kernel, strides, pads, counted) in vectors.window_cases(row.lowest, every):
+        if pads[:2] != pads[2:] or (counts_always and not counted):
+            continue
+        theirs = oracle.average(lambda q: pools.avg_pool2d(q, kernel, strides, pads[:2], False, counted),
+                                x, scale, zero)
+        for places, codes in vectors.window_rows(x, zero, kernel, strides, pads, counted):
+            yield theirs[places], row.average_codes(codes, scale, zero, True), {
+                "window": (kernel, pads), "codes": codes, "scale": scale, "zero point": zero}
+
+
+def image_cases(row, every):
+    for x, codes, scale, zero in vectors.image_cases(row.lowest, every):
+        theirs = oracle.average(lambda q: torch.nn.functional.adaptive_avg_pool2d(q, 1), x, scale, zero)
+        yield theirs, row.average_codes(codes, scale, zero, False), {
+            "codes": codes, "scale": scale, "zero point": zero}
+
+
 def average_cases(row, every, is_window):
     pools = torch.nn.functional
     for x, sums, count, scale, zero in vectors.average_cases(row.lowest, every):
@@ -56,8 +75,10 @@ def compare_row(engine, row, every):
     yield compare(library, "conv2d, float bias, one scale", row, bias_cases(row, every, False))
     yield compare(library, "add, all pairs", row, add_cases(row, every))
     if row.hardware != "xnnpack":
-        yield compare(library, "adaptive_avg_pool2d", row, average_cases(row, every, False))
-        yield compare(library, "avg_pool2d", row, average_cases(row, every, True))
+        yield compare(library, "adaptive_avg_pool2d, all sums", row, average_cases(row, every, False))
+        yield compare(library, "adaptive_avg_pool2d", row, image_cases(row, every))
+        yield compare(library, "avg_pool2d, all sums", row, average_cases(row, every, True))
+        yield compare(library, "avg_pool2d", row, window_cases(row, every, row.hardware == "qnnpack"))
 
 
 def main(program, every):

@@ -20,7 +20,7 @@ class Row:
                        f"--qmax={self.lowest + 255}", f"--output={folder}/q.npy", "--json", "--rows=0"]
             command += [f"{flag}={value}" for flag, value in flags.items()]
             for flag, array in arrays.items():
-                np.save(f"{folder}/{flag}.npy", array)
+                np.save(f"{folder}/{flag}.npy", np.ascontiguousarray(array))
                 command.append(f"{flag}={folder}/{flag}.npy")
             told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
             return np.load(f"{folder}/q.npy").reshape(-1), json.loads(told)["rule"]
@@ -38,6 +38,13 @@ class Row:
         flags = {"--scales": ",".join(map(str, scales)),
                  "--zero-points": ",".join(map(str, zero_points))}
         return self.codes("add", flags, {"--lhs": a, "--rhs": b})
+
+    def average_codes(self, codes, scale, zero_point, is_window):
+        """Of codes [windows, codes]."""
+        flags = {"--scale": scale, "--zero-point": zero_point}
+        if is_window:
+            flags["--windows"] = "true"
+        return self.codes("average", flags, {"--codes": codes})
 
     def average(self, sums, count, scale, zero_point, is_window):
         flags = {"--count": count, "--scale": scale, "--zero-point": zero_point}
@@ -57,14 +64,15 @@ def compare(library, operator, row, cases):
     """Prints a line, and below it the first vector that differs; whether none does. `cases` are
     (codes of the library, (codes of the row, rule), what the vectors are made of)."""
     n = wrong = 0
-    first = rule = ""
+    first, rules = "", set()
     for theirs, (ours, rule), facts in cases:
+        rules.add(rule)
         differ = np.count_nonzero(theirs != ours)
         if differ and not wrong:
             first = first_difference(theirs, ours, facts)
         n += theirs.size
         wrong += differ
-    print(f"{library:18} {operator:37} {row.hardware + ': ' + rule:24} {n:>9,} vectors, "
+    print(f"{library:18} {operator:37} {row.hardware + ': ' + ', '.join(sorted(rules)):24} {n:>9,} vectors, "
           f"{wrong:,} differ", flush=True)
     if first:
         print(first, flush=True)

@@ -44,8 +44,12 @@ def add(a, b, scales, zero_points):
     return run("QLinearAdd", operands, ["a", "b"], "com.microsoft")
 
 
-def average(operator, x, scale, zero_point, **attributes):
-    """QLinearGlobalAveragePool or QLinearAveragePool of x [n, c, h, w] on one grid."""
+def average(operator, x, scale, zero_point, channels_last=False, **attributes):
+    """QLinearGlobalAveragePool or QLinearAveragePool of x [n, c, h, w] on one grid, computed in NHWC
+    where channels are last; the codes in the order of NCHW."""
+    if channels_last:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     operands = {"x": x, **grid("x", scale, zero_point, x.dtype),
                 **grid("y", scale, zero_point, x.dtype)}
-    return run(operator, operands, ["x"], "com.microsoft", channels_last=0, **attributes).reshape(-1)
+    y = run(operator, operands, ["x"], "com.microsoft", channels_last=int(channels_last), **attributes)
+    return (y.transpose(0, 3, 1, 2) if channels_last else y).reshape(-1)

@@ -116,6 +116,61 @@ def windows(side, lowest):
     return x.astype(code_type(lowest)).reshape(1, -1, side, side)
 
 
+# kernel, strides, pads (top, left, bottom, right), whether padding counts; the last is the whole image.
+WINDOWS = [((2, 2), (2, 2), (0, 0, 0, 0), True), ((3, 3), (1, 1), (1, 1, 1, 1), True),
+           ((3, 3), (2, 2), (1, 1, 1, 1), False), ((5, 7), (1, 2), (2, 3, 2, 3), False),
+           ((2, 3), (1, 2), (1, 0, 0, 2), False), ((5, 5), (1, 1), (1, 2, 2, 1), True),
+           ((9, 8), (1, 1), (0, 0, 0, 0), True)]
+WINDOW_GRIDS = [(0.0371, 0), (1.7, 255), (1.0, 128), (0.05, 3), (1 / 3, 254), (0.1123073, 7)]
+
+
+def images(zero, lowest, channels, height=9, width=8, seed=5):
+    """x [1, channels, height, width]: codes next to the zero point, whose averages are ties, and others."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 256, (1, channels, height, width))
+    x[:, ::2] = np.clip(zero + rng.integers(-6, 7, x[:, ::2].shape), 0, 255)
+    return (x + lowest).astype(code_type(lowest))
+
+
+# Heights and widths of images that are averaged whole.
+IMAGES = [(1, 1), (1, 2), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (5, 3), (8, 8), (9, 8), (10, 10),
+          (14, 14), (16, 16), (28, 28), (32, 32)]
+
+
+def window_rows(x, zero_point, kernel, strides, pads, counted):
+    """The windows of x [1, C, H, W] with as many codes each: (where in the flattened output [C, OH, OW],
+    codes [windows, codes] in row-major order). Padding that counts has the code of 0."""
+    _, channels, height, width = x.shape
+    top, left, bottom, right = pads
+    padded = np.pad(x[0], ((0, 0), (top, bottom), (left, right)), constant_values=zero_point)
+    inside = np.pad(np.ones((height, width), bool), ((top, bottom), (left, right)),
+                    constant_values=counted)
+    shape = [(full - k) // s + 1 for full, k, s in zip(inside.shape, kernel, strides)]
+    groups = {}
+    for i, j in np.ndindex(*shape):
+        part = np.s_[i * strides[0]:i * strides[0] + kernel[0], j * strides[1]:j * strides[1] + kernel[1]]
+        codes = padded[:, part[0], part[1]][:, inside[part]]
+        places = (np.arange(channels) * shape[0] + i) * shape[1] + j
+        groups.setdefault(codes.shape[1], []).append((places, codes))
+    for members in groups.values():
+        yield tuple(np.concatenate(arrays) for arrays in zip(*members))
+
+
+def window_cases(lowest, every):
+    """(x, scale, zero point, window)"""
+    cases = [(grid, window) for grid in WINDOW_GRIDS for window in WINDOWS]
+    for (scale, zero), window in cases[::every]:
+        yield images(zero, lowest, 64), float32(scale), lowest + zero, window
+
+
+def image_cases(lowest, every):
+    """(x, its codes [channels, pixels], scale, zero point)"""
+    cases = [(grid, size) for grid in WINDOW_GRIDS for size in IMAGES]
+    for (scale, zero), (height, width) in cases[::every]:
+        x = images(zero, lowest, 256, height, width, seed=height * width)
+        yield x, x.reshape(256, -1), float32(scale), lowest + zero
+
+
 def average_cases(lowest, every):
     """(x, its sums, codes in each, scale, zero point)"""
     cases = [(side, *grid) for side in (2, 3, 7) for grid in AVERAGES]

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Vectors of onnxruntime's integer kernels, for tests/requantize_test.cc.
+"""Vectors of onnxruntime's integer kernels, for tests/requantize_test.cc and
+tests/average_rules_test.cc.
 
 Needs the PyPI packages onnxruntime and onnx (scripts/setup.sh --oracles). Any int32 accumulator meets
 any multiplier; the scales are chosen so that products land on ties or within an ulp of one.
@@ -12,6 +13,7 @@ import numpy as np
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "onnxruntime")
 sys.path.insert(0, os.path.join(HERE, "../../../scripts/oracles"))
+import vectors  # noqa: E402
 from onnxruntime_oracle import add, average, conv, onnxruntime  # noqa: E402
 
 
@@ -81,8 +83,22 @@ def make_average():
     save("average_y", np.array(ys, np.uint8))
 
 
+def make_windows():
+    xs, ys = [], []
+    for scale, zero in vectors.WINDOW_GRIDS:
+        x = vectors.images(zero, 0, 32)
+        xs.append(x[0].transpose(1, 2, 0))
+        ys.append(np.concatenate([
+            average("QLinearAveragePool", x, scale, zero, kernel_shape=kernel, strides=strides,
+                    pads=pads, count_include_pad=int(counted))
+            for kernel, strides, pads, counted in vectors.WINDOWS]))
+    save("window_x", np.array(xs, np.uint8))  # [grid, height, width, channel]
+    save("window_y", np.array(ys, np.uint8))  # [grid, outputs of all windows in NCHW]
+
+
 if __name__ == "__main__":
     print("onnxruntime", onnxruntime.__version__)
     make_conv()
     make_add()
     make_average()
+    make_windows()

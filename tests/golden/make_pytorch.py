@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Vectors of PyTorch's quantized engines, for tests/pytorch_engines_test.cc.
+"""Vectors of PyTorch's quantized engines, for tests/pytorch_engines_test.cc and
+tests/average_rules_test.cc.
 
 Run with Debian's python3 (PyTorch 1.13) for qnnpack and onednn and with .oracles/bin/python for
 fbgemm (scripts/setup.sh --oracles installs both):
@@ -19,6 +20,7 @@ import numpy as np
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch")
 sys.path.insert(0, os.path.join(HERE, "../../../scripts/oracles"))
+import vectors  # noqa: E402
 from pytorch_oracle import add, average, conv, torch  # noqa: E402
 
 GRIDS = [(0.0173, 0.091, 3, 0), (0.5, 0.25, 0, 7), (0.0031, 0.77, 128, 255), (1.0, 1.0, 1, 101)]
@@ -87,6 +89,23 @@ def make_average(engine):
     save(f"{engine}_average_y", np.array(ys, np.uint8))
 
 
+def make_windows(engine):
+    """avg_pool2d of the windows with equal padding on both sides."""
+    ys = []
+    for scale, zero in vectors.WINDOW_GRIDS:
+        x = vectors.images(zero, 0, 32)
+        ys.append(np.concatenate([
+            average(lambda q, w=(kernel, strides, pads[:2], counted): torch.nn.functional.avg_pool2d(
+                q, *w[:3], False, w[3]), x, scale, zero)
+            for kernel, strides, pads, counted in vectors.WINDOWS if pads[:2] == pads[2:]]))
+    y = np.array(ys, np.uint8)  # the images are onnxruntime/window_x
+    if engine == "onednn":
+        fbgemm = np.load(os.path.join(HERE, "fbgemm_window_y.npy"))
+        print("onednn averages windows as fbgemm:", np.array_equal(y, fbgemm))
+    else:
+        save(f"{engine}_window_y", y)
+
+
 if __name__ == "__main__":
     print("PyTorch", torch.__version__, torch.backends.quantized.supported_engines)
     for name in sys.argv[1:] or ["qnnpack", "onednn", "fbgemm"]:
@@ -97,4 +116,5 @@ if __name__ == "__main__":
         make_conv(name)
         make_add(name)
         make_average(name)
+        make_windows(name)
         print("made", name)
