@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "nn/node_attributes.h"
+#include "quant/fixed_point.h"
 #include "tensor/affine.h"
 #include "tensor/check.h"
 
@@ -32,14 +33,19 @@ bool saturates(const Instruction& i) {
     return accumulator_policy(i.attributes) != AccumulatorPolicy::exact;
 }
 
-// sum |w - z_w| over a filter, or sum (|b| + |z_b|) where sums saturate; for every filter.
-std::vector<int64_t> filter_sums(const Instruction& i) {
-    const Tensor& w = i.constants.at("weight");
-    const int64_t filters = w.shape()[0], length = w.numel() / filters;
+std::vector<int32_t> weight_zero_points(const Instruction& i, int64_t filters) {
     std::vector<int32_t> zero_points(1, 0);
     const auto found = i.constants.find("weight_zero_point");
     if (found != i.constants.end()) zero_points = found->second.to_vector<int32_t>();
     zero_points.resize(filters, zero_points[0]);
+    return zero_points;
+}
+
+// sum |w - z_w| over a filter, or sum (|b| + |z_b|) where sums saturate; for every filter.
+std::vector<int64_t> filter_sums(const Instruction& i) {
+    const Tensor& w = i.constants.at("weight");
+    const int64_t filters = w.shape()[0], length = w.numel() / filters;
+    const std::vector<int32_t> zero_points = weight_zero_points(i, filters);
     const CodeReader q(w);
     const int32_t offset = w.dtype() == DType::I8 ? 0 : 128;
     std::vector<int64_t> sums(filters, 0);
@@ -51,11 +57,19 @@ std::vector<int64_t> filter_sums(const Instruction& i) {
     return sums;
 }
 
-AccumulatorBound largest_channel(const Instruction& i, const CodeBounds& x) {
-    const auto z = static_cast<int32_t>(i.attributes.integer("input_zero_point"));
+int32_t input_zero_point(const Instruction& i) {
+    return static_cast<int32_t>(i.attributes.integer("input_zero_point"));
+}
+
+// max |x - z_x|, or max a + z_a where sums saturate.
+int64_t furthest_input(const Instruction& i, const CodeBounds& x) {
+    const int32_t z = input_zero_point(i);
     const int64_t offset = x.lo < 0 || z < 0 ? 128 : 0;
-    const int64_t furthest =
-        saturates(i) ? x.hi + z + 2 * offset : std::max(std::abs(x.lo - z), std::abs(x.hi - z));
+    return saturates(i) ? x.hi + z + 2 * offset : std::max(std::abs(x.lo - z), std::abs(x.hi - z));
+}
+
+AccumulatorBound largest_channel(const Instruction& i, const CodeBounds& x) {
+    const int64_t furthest = furthest_input(i, x);
     const auto bias = i.constants.find("bias");
     const std::vector<int64_t> sums = filter_sums(i);
     AccumulatorBound result{i.name, 0, -1};
@@ -89,6 +103,29 @@ std::vector<AccumulatorBound> accumulator_bounds(const Program& program) {
         bounds.push_back(largest_channel(i, *x));
     }
     return bounds;
+}
+
+std::vector<AccumulatorRange> accumulator_ranges(const Instruction& i, const CodeBounds& x) {
+    const Tensor& w = i.constants.at("weight");
+    const int64_t filters = w.shape()[0], length = w.numel() / filters;
+    const std::vector<int32_t> zero_points = weight_zero_points(i, filters);
+    const std::vector<int64_t> sums = filter_sums(i);
+    const int64_t below = x.lo - input_zero_point(i), above = x.hi - input_zero_point(i);
+    const auto bias = i.constants.find("bias");
+    const CodeReader q(w);
+    std::vector<AccumulatorRange> ranges;
+    for (int64_t c = 0; c < filters; ++c) {
+        int64_t lo = 0, hi = 0;
+        for (int64_t e = c * length; e < (c + 1) * length; ++e) {
+            const int64_t weight = q[e] - zero_points[c];
+            lo += std::min(weight * below, weight * above);
+            hi += std::max(weight * below, weight * above);
+        }
+        if (saturates(i)) hi = furthest_input(i, x) * sums[c], lo = -hi;
+        const int64_t b = bias == i.constants.end() ? 0 : bias->second.data<int32_t>()[c];
+        ranges.push_back({saturate_int32(lo + b), saturate_int32(hi + b)});
+    }
+    return ranges;
 }
 
 void refuse_overflow(const Program& program) {

@@ -33,6 +33,14 @@ struct AccumulatorBound {
 };
 std::vector<AccumulatorBound> accumulator_bounds(const Program& program);
 
+// What the accumulators of one channel lie between, whatever the input is.
+struct AccumulatorRange {
+    int32_t lo, hi;
+};
+// Of every channel of a convolution or linear layer that reads codes within x: the least and the
+// largest sum, bias included; of sums that saturate the bound above.
+std::vector<AccumulatorRange> accumulator_ranges(const Instruction& i, const CodeBounds& x);
+
 // Error(runtime), naming layer and channel, if an accumulator may leave int32.
 void refuse_overflow(const Program& program);
 

@@ -66,6 +66,15 @@ class Machine {
         return read;
     }
 
+    // What follows the accumulators; an average's are sums of `counts` codes each.
+    Tensor from(const Instruction& i, const Tensor& accumulators, const Tensor& counts) {
+        if (counts.defined()) return averages(i, accumulators, counts.to_vector<int32_t>());
+        const int64_t rows = accumulators.numel() / accumulators.shape()[-1];
+        return finished(i, accumulators.shape(), [&](const AccumulatorEpilogue& epilogue) {
+            epilogue(0, rows, accumulators.data<int32_t>());
+        });
+    }
+
     Tensor run(const Instruction& i) {
         if (i.is_float) return float_operator(i);
         if (i.op == "quantize") return quantize(i);
@@ -119,7 +128,18 @@ class Machine {
         conv.policy = accumulator_policy(i.attributes);
         conv.shape = conv2d_shape(i.name.c_str(), x.shape(), w.shape(), attrs);
         const Shape shape = is_linear ? Shape{x.shape()[0], w.shape()[0]} : conv.shape.output();
-        return i.constants.count("scale") ? real(i, conv, shape) : requantized(i, conv, shape);
+        return finished(i, shape, [&](const AccumulatorEpilogue& epilogue) {
+            convolve(i, conv, shape, epilogue);
+        });
+    }
+
+    // Makes accumulators and gives them to the epilogue.
+    using Sums = std::function<void(const AccumulatorEpilogue&)>;
+
+    // Codes, or floats where no quantizer follows.
+    Tensor finished(const Instruction& i, const Shape& shape, const Sums& sums) {
+        if (i.constants.count("scale")) return real(i, shape, sums);
+        return i.inputs.size() > 1 ? fused_sum(i, shape, sums) : requantized(i, shape, sums);
     }
 
     // One for each channel; nullptr if there is none.
@@ -142,41 +162,38 @@ class Machine {
         return zero_points;
     }
 
-    Tensor requantized(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
-        if (i.inputs.size() > 1) return fused_sum(i, conv, shape);
+    Tensor requantized(const Instruction& i, const Shape& shape, const Sums& sums) {
         const Output out(i);
         const OutputGrid grid = out.grid();
         const auto rule = rule_of<RequantizeRule>(i);
-        const auto k = load_constants(i, conv.shape.o);
-        return for_each_accumulator(
-            i, conv, shape, out.dtype, [&](int64_t, int64_t c, int32_t acc) {
-                return requantize_value(rule, acc, k[c], grid, out.lo, out.hi);
-            });
+        const auto k = load_constants(i, shape[-1]);
+        return for_each_accumulator(shape, out.dtype, sums, [&](int64_t, int64_t c, int32_t acc) {
+            return requantize_value(rule, acc, k[c], grid, out.lo, out.hi);
+        });
     }
 
     // The shortcut is added before the accumulators are rounded.
-    Tensor fused_sum(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
+    Tensor fused_sum(const Instruction& i, const Shape& shape, const Sums& sums) {
         const Output out(i);
-        const auto k = load_constants(i, conv.shape.o);
+        const auto k = load_constants(i, shape[-1]);
         const float ratio = constant(i, "shortcut_ratio").data<float>()[0];
         const auto z = static_cast<int32_t>(i.attributes.integer("shortcut_zero_point"));
         const CodeReader q(input(i, 1));
         check_values(i, "the shortcut", input(i, 1).numel(), shape.numel());
-        return for_each_accumulator(
-            i, conv, shape, out.dtype, [&](int64_t e, int64_t c, int32_t acc) {
-                return add_to_accumulator(acc, k[c].multiplier, k[c].bias, q[e], z, ratio, out.zero,
-                                          out.lo, out.hi);
-            });
+        return for_each_accumulator(shape, out.dtype, sums, [&](int64_t e, int64_t c, int32_t acc) {
+            return add_to_accumulator(acc, k[c].multiplier, k[c].bias, q[e], z, ratio, out.zero,
+                                      out.lo, out.hi);
+        });
     }
 
     // f(element, channel, accumulator) is the code of an element.
     template <class F>
-    Tensor for_each_accumulator(const Instruction& i, const ConvCodes& conv, const Shape& shape,
-                                DType dtype, const F& f) {
-        const int64_t channels = conv.shape.o;
+    static Tensor for_each_accumulator(const Shape& shape, DType dtype, const Sums& sums,
+                                       const F& f) {
+        const int64_t channels = shape[-1];
         Tensor codes = Tensor::empty(shape, dtype);
         const CodeWriter write(codes);
-        convolve(i, conv, shape, [&](int64_t row, int64_t rows, const int32_t* acc) {
+        sums([&](int64_t row, int64_t rows, const int32_t* acc) {
             for (int64_t r = 0; r < rows; ++r) {
                 for (int64_t c = 0; c < channels; ++c) {
                     const int64_t e = (row + r) * channels + c;
@@ -233,13 +250,13 @@ class Machine {
         return concat(parts).exact()->terms[0].codes;
     }
 
-    Tensor real(const Instruction& i, const ConvCodes& conv, const Shape& shape) {
-        const int64_t channels = conv.shape.o;
+    static Tensor real(const Instruction& i, const Shape& shape, const Sums& sums) {
+        const int64_t channels = shape[-1];
         const float* scale = optional<float>(i, "scale", channels);
         const float* bias = optional<float>(i, "real_bias", channels);
         Tensor result = Tensor::empty(shape);
         float* y = result.data<float>();
-        convolve(i, conv, shape, [=](int64_t row, int64_t rows, const int32_t* acc) {
+        sums([=](int64_t row, int64_t rows, const int32_t* acc) {
             for (int64_t r = 0; r < rows; ++r) {
                 for (int64_t c = 0; c < channels; ++c) {
                     const float v = affine_value(acc[r * channels + c], 0, scale[c]);
@@ -270,6 +287,25 @@ class Machine {
         const PoolShape shape = pool_shape(i.name.c_str(), x.shape(), pool_attrs(i.attributes));
         Tensor codes = Tensor::empty(shape.output(), x.dtype());
         max_pool_forward(Device::cpu(), shape, x.dtype(), x.raw(), codes.raw());
+        return codes;
+    }
+
+    static Tensor averages(const Instruction& i, const Tensor& sums,
+                           const std::vector<int32_t>& counts) {
+        check_values(i, "count", static_cast<int64_t>(counts.size()), sums.numel());
+        const auto bad = [](int32_t n) { return n < 1 || n >= 1 << 22; };
+        check_kind(std::none_of(counts.begin(), counts.end(), bad), ErrorKind::data,
+                   "program: ", i.name, ": a count is no number of codes");
+        const Output out(i);
+        const auto rule = rule_of<PoolRule>(i);
+        const float scale = constant(i, "scale").data<float>()[0];
+        Tensor codes = Tensor::empty(sums.shape(), out.dtype);
+        const CodeWriter write(codes);
+        for (int64_t e = 0; e < sums.numel(); ++e) {
+            const AverageConstants k = average_constants(rule, scale, counts[e]);
+            write(e, average_code(rule, sums.data<int32_t>()[e], counts[e], k, out.zero, out.lo,
+                                  out.hi));
+        }
         return codes;
     }
 
@@ -374,6 +410,18 @@ Tensor execute(const Instruction& instruction, const std::vector<Tensor>& inputs
         alone.inputs[k] = static_cast<int>(k);
     }
     return machine.run(alone);
+}
+
+Tensor execute_from_accumulators(const Instruction& instruction, const Tensor& accumulators,
+                                 const Tensor& other) {
+    Machine machine(2, IntegerKernel::readable, nullptr);
+    Instruction alone = instruction;
+    if (alone.inputs.size() > 1) {
+        machine.reg(1) = other;
+        alone.inputs = {0, 1};
+        return machine.from(alone, accumulators, Tensor());
+    }
+    return machine.from(alone, accumulators, other);
 }
 
 }  // namespace gradus

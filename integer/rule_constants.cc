@@ -53,6 +53,57 @@ std::vector<RequantizeConstants> load_constants(const Instruction& i, int64_t ch
     return k;
 }
 
+namespace {
+
+std::vector<const char*> constants_read(RequantizeRule rule) {
+    switch (rule) {
+        case RequantizeRule::r1c:
+        case RequantizeRule::r9:
+            return {"multiplier", "real_bias"};
+        case RequantizeRule::r1f:
+            return {"multiplier", "real_bias", "bias_factor"};
+        case RequantizeRule::r2:
+        case RequantizeRule::r3:
+            return {"integer", "shift"};
+        case RequantizeRule::r5:
+            return {"shift"};
+        case RequantizeRule::r8:
+            return {"integer", "offset"};
+        default:
+            return {"multiplier"};
+    }
+}
+
+Tensor unused_constant(const std::string& name, int64_t channels) {
+    if (name == "bias_factor") return Tensor::full({channels}, 1.0f);
+    const bool real = name == "multiplier" || name == "real_bias";
+    return Tensor::zeros({channels}, real                ? DType::F32
+                                     : name == "integer" ? DType::I64
+                                                         : DType::I32);
+}
+
+}  // namespace
+
+void add_unused_constants(Instruction& i) {
+    const auto weight = i.constants.find("weight");
+    const bool filters = !i.is_float && weight != i.constants.end();
+    if (!filters && i.op != "requantize") return;
+    const int64_t channels = filters ? weight->second.shape()[0] : 1;
+    std::vector<const char*> names;
+    if (i.attributes.has("rule")) names = constants_read(rule_of<RequantizeRule>(i));
+    if (filters) names.insert(names.end(), {"bias", "weight_zero_point"});
+    if (i.constants.count("scale")) names.push_back("real_bias");
+    for (const char* name : names) {
+        if (!i.constants.count(name)) i.constants[name] = unused_constant(name, channels);
+    }
+    if (!filters) return;
+    Tensor& zero_point = i.constants["weight_zero_point"];
+    if (zero_point.numel() == 1) {
+        zero_point =
+            Tensor::from(std::vector<int32_t>(channels, zero_point.data<int32_t>()[0]), {channels});
+    }
+}
+
 void store_constants(Instruction& i, const AddConstants& k) {
     i.constants["ratios"] =
         Tensor::from<float>({k.a_ratio, k.b_ratio, k.y_ratio, k.a_offset, k.b_offset}, {5});

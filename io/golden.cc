@@ -7,6 +7,7 @@
 
 #include "integer/execute.h"
 #include "integer/rule_constants.h"
+#include "integer/ties.h"
 #include "io/atomic_file.h"
 #include "io/golden_numbers.h"
 #include "io/npy.h"
@@ -106,7 +107,8 @@ class GoldenWriter {
                 {"output", program_.output}};
     }
 
-    Json layer(const Instruction& i, const std::vector<Tensor>& inputs, const Tensor& output) {
+    Json layer(Instruction i, const std::vector<Tensor>& inputs, const Tensor& output) {
+        add_unused_constants(i);
         const std::string folder = golden_folder(layers_.size(), i.name);
         folder_.make(folder);
         Json json{{"folder", folder}, {"name", i.name}, {"op", i.op}, {"float", i.is_float}};
@@ -122,6 +124,7 @@ class GoldenWriter {
         }
         json["weight"] = weight_json(i);
         json["constants"] = constants_json(i, folder);
+        json["real_bias_unit"] = golden_bias_unit(i);
         if (i.op == "add" && !i.is_float) json["elements"] = golden_add_elements();
         if (averages(i)) json["average"] = golden_average(i, inputs[0].shape());
         json["accumulator"] =
@@ -130,6 +133,7 @@ class GoldenWriter {
         json["output"] = {{"register", i.output},
                           {"grid", grid_json(i.output)},
                           {"file", file(folder + "/output", output)}};
+        json["ties"] = ties_json(i, inputs, folder);
         if (step_) step_();
         return json;
     }
@@ -141,11 +145,11 @@ class GoldenWriter {
         return rule_name(rule_of<RequantizeRule>(i));
     }
 
-    // The rule has its name above; its number is ours alone.
+    // The rule has its name above; its number is ours alone, as is that accumulators are kept.
     static Json attributes_json(const Instruction& i) {
         Json json = Json::object();
         for (const auto& [name, value] : i.attributes.values()) {
-            if (name == "rule") continue;
+            if (name == "rule" || name == "accumulator") continue;
             Json& entry = json[name];  // clang 14 captures no name of a structured binding
             std::visit([&](const auto& v) { entry = v; }, value);
         }
@@ -166,6 +170,20 @@ class GoldenWriter {
         for (const auto& [name, value] : i.constants) {
             json[name] = file(folder + "/" + constant_file(i, name), value);
         }
+        return json;
+    }
+
+    Json ties_json(const Instruction& i, const std::vector<Tensor>& inputs,
+                   const std::string& folder) const {
+        std::vector<std::optional<RegisterGrid>> grids;
+        for (const int input : i.inputs) grids.push_back(grids_.at(input));
+        const Ties ties = make_ties(i, grids, inputs.at(0).shape());
+        if (ties.given.empty()) return {};
+        Json json = Json::object();
+        for (const auto& [name, tensor] : ties.given) {
+            json[name] = file(folder + "/ties_" + name, tensor);
+        }
+        json["output"] = file(folder + "/ties_output", ties.output);
         return json;
     }
 

@@ -9,10 +9,10 @@
 //     weight.npy             O KH KW I; bias.npy, multiplier.npy, ...: the constants of its rule
 //     accumulator.npy        int32, where it has accumulators (integer/execute.h)
 //     output.npy             N H W C
+//     ties_*.npy             vectors on both sides of every step of a code (integer/ties.h)
 //
-// Attributes: stride [h, w], pad [top, left, bottom, right], and lo, hi: the clamp of the codes.
-// The code at a padded place is the input's zero point. accumulator_policy, where there is one,
-// says how sums saturate (tensor/kernels/conv2d_codes_saturating.h).
+// docs/golden.md says everything that a reader without this source needs. Every constant that a rule
+// reads has its file, also where it changes nothing.
 //
 // A bundle appears whole or not at all. It is bound to its rules by their names
 // (quant/requantize.h, quant/residual_add.h, quant/average.h), so a bundle outlives the order of an
@@ -51,10 +51,10 @@ struct GoldenLayer {
     std::string difference;  // the first element that differs; "" if none does
 };
 
-// Reads a bundle and replays it layer by layer with the readable kernel: accumulators, outputs, and
-// that each input is what the layer before gave. Every number of the manifest that is not replayed
-// is compared with what follows from the others (io/golden_numbers.h). Ends after the first layer
-// that differs.
+// Reads a bundle and replays it layer by layer with the readable kernel: accumulators, outputs,
+// tie vectors, and that each input is what the layer before gave. Every number of the manifest that is not replayed is
+// compared with what follows from the others (io/golden_numbers.h). Ends after the first layer that
+// differs.
 // Error(data), naming the file: missing, damaged, or not what the manifest says.
 std::vector<GoldenLayer> verify_golden(const std::string& folder, const GoldenStep& step = nullptr);
 

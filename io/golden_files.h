@@ -7,7 +7,7 @@
 
 namespace gradus {
 
-inline const char* const kGoldenFormat = "gradus golden 1";
+inline const char* const kGoldenFormat = "gradus golden 2";
 inline const char* const kGoldenManifest = "manifest.json";
 inline const char* const kGoldenSums = "SHA256SUMS";
 
@@ -21,7 +21,8 @@ void for_each_golden_file(const GoldenJson& manifest,
 // The content of SHA256SUMS that belongs to this text of a manifest.
 std::string golden_sums(const GoldenJson& manifest, const std::string& manifest_text);
 
-// The manifest in a folder, not yet looked at but for its format; null if there is none.
+// The manifest in a folder, of whatever version of the format; null if there is none. It is not yet
+// looked at.
 GoldenJson read_golden_manifest(const std::string& folder);
 
 }  // namespace gradus

@@ -125,6 +125,7 @@ class LayerNumbers {
                 i_.is_float ? "computes in float and reads codes" : "reads floats");
         require_same(name_ + "elements", entry("elements"),
                      i_.op == "add" && !i_.is_float ? golden_add_elements() : Json());
+        require_same(name_ + "real_bias_unit", entry("real_bias_unit"), golden_bias_unit(i_));
         require(layer_.contains("average") == averages(i_), name_, "averages on one side only");
         check_weight();
         if (i_.is_float) return require(!is_code_, name_, "computes in float and gives codes");
@@ -167,7 +168,6 @@ class LayerNumbers {
 
     // Entries that only say that they are there.
     void check_switches() const {
-        if (i_.attributes.has("accumulator")) attribute("accumulator", 1);
         if (i_.op == "max_pool2d") attribute("count_include_pad", PoolAttrs{}.count_include_pad);
     }
 
@@ -355,6 +355,19 @@ GoldenJson golden_add_elements() {
             {"integers",
              {"a_zero_point", "b_zero_point", "y_zero_point", "a_q31", "a_exponent", "b_q31",
               "b_exponent", "y_q31", "y_exponent", "a_integer", "b_integer", "shift", "offset"}}};
+}
+
+// R1f of one weight scale for the tensor brings its bias to accumulators within the sum.
+GoldenJson golden_bias_unit(const Instruction& i) {
+    if (i.is_float || !i.constants.count("real_bias")) return {};
+    if (!i.attributes.has("rule")) return "real";
+    if (rule_of<RequantizeRule>(i) == RequantizeRule::r9) return "output steps";
+    const auto factor = i.constants.find("bias_factor");
+    if (factor == i.constants.end()) return "accumulators";
+    const std::vector<float> factors = factor->second.to_vector<float>();
+    const bool ones =
+        std::all_of(factors.begin(), factors.end(), [](float f) { return f == 1.0f; });
+    return ones ? "accumulators" : "real";
 }
 
 bool averages(const Instruction& i) {

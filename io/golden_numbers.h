@@ -20,8 +20,10 @@ GoldenJson golden_grid(const std::optional<RegisterGrid>& grid);
 GoldenJson golden_weight(const QuantFormat& format, const std::vector<float>& scales);
 // The contents of ratios.npy and integers.npy of a sum (quant/residual_add.h).
 GoldenJson golden_add_elements();
-// True if the instruction averages codes; then the constants that its rule makes of the scale and
-// the number of pixels of x: of windows a list, one entry for each count that occurs.
+// In which unit real_bias.npy is: "real", "accumulators" or "output steps"; null if there is none.
+GoldenJson golden_bias_unit(const Instruction& i);
+// Whether the instruction averages codes; then the constants that its rule makes of the scale and the
+// number of pixels of x: of windows a list, one entry for each count that occurs.
 bool averages(const Instruction& i);
 GoldenJson golden_average(const Instruction& i, const Shape& x);
 

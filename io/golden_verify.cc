@@ -8,6 +8,7 @@
 #include "integer/compare.h"
 #include "integer/execute.h"
 #include "integer/rule_constants.h"
+#include "integer/ties.h"
 #include "io/golden.h"
 #include "io/golden_numbers.h"
 #include "io/npy.h"
@@ -37,8 +38,9 @@ Json trusted_manifest(const std::string& folder) {
         ErrorKind::data, path, ": has another SHA-256 than ", kGoldenSums,
         " says; one of the two is damaged");
     const Json manifest = read_golden_manifest(folder);
-    check_kind(!manifest.is_null(), ErrorKind::data, path, ": is no manifest of the format ",
-               kGoldenFormat);
+    check_kind(!manifest.is_null() && manifest.at("format") == kGoldenFormat, ErrorKind::data, path,
+               ": is no manifest of the format ", kGoldenFormat,
+               "; write the bundle again with ./deploy RUN --golden DIR");
     check_kind(sums == golden_sums(manifest, text), ErrorKind::data, sums_path,
                ": other sums than those of ", kGoldenManifest, "; the file is damaged");
     return manifest;
@@ -213,6 +215,7 @@ class GoldenReader {
         if (result.replayed && result.difference.empty()) {
             compare(instruction, inputs, stored_sums, stored, layer, result);
         }
+        if (result.difference.empty()) result.difference = ties_difference(instruction, layer);
         if (result.difference.empty()) {
             result.difference = as_damage(result.folder, [&] {
                 return golden_difference(layer, instruction, inputs, stored, row(), grids_);
@@ -241,6 +244,20 @@ class GoldenReader {
             result.difference = difference(layer.at("output").at("file").at("name"), stored,
                                            computed, "replaying gives");
         }
+    }
+
+    // What the layer makes of its tie vectors, by the readable kernel.
+    std::string ties_difference(const Instruction& instruction, const Json& layer) const {
+        const Json& ties = layer.at("ties");
+        const std::string folder = layer.at("folder");
+        if (ties.is_null() != !rounds(instruction)) return folder + ": ties on one side only";
+        if (ties.is_null()) return "";
+        std::map<std::string, Tensor> given;
+        for (const auto& [name, entry] : ties.items()) given[name] = load(entry);
+        const Tensor stored = given.at("output");
+        given.erase("output");
+        const Tensor computed = as_damage(folder, [&] { return replay_ties(instruction, given); });
+        return difference(ties.at("output").at("name"), stored, computed, "replaying gives");
     }
 
     Instruction instruction_of(const Json& layer) const {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include "integer/lower.h"
 #include "io/npy.h"
@@ -173,6 +174,52 @@ BOOST_AUTO_TEST_CASE(the_files_have_their_names_shapes_and_types) {
     BOOST_TEST(!fs::exists(b + "/002_maxpool/accumulator.npy"));
 }
 
+// A reader looks for what a rule reads, whatever its values: with 2 bits many shifts are 0.
+BOOST_AUTO_TEST_CASE(every_constant_has_its_file_and_a_bias_its_unit) {
+    const std::map<std::string, std::set<std::string>> read{
+        {"R1", {"multiplier"}},
+        {"R1b", {"multiplier"}},
+        {"R10", {"multiplier"}},
+        {"R1c", {"multiplier", "real_bias"}},
+        {"R1f", {"multiplier", "real_bias", "bias_factor"}},
+        {"R2", {"integer", "shift"}},
+        {"R3", {"integer", "shift"}},
+        {"R5", {"shift"}},
+        {"R8", {"integer", "offset"}},
+        {"R9", {"multiplier", "real_bias"}}};
+    std::set<std::string> units;
+    for (const Hardware& row : hardware_table()) {
+        const TemporaryFolder folder;
+        const QuantizedModel model = small_quantized(row.name, Simulate::exact, 2);
+        save_golden(folder.path("g"), model, lower(model), small_images(1), {});
+        const GoldenJson manifest = read_golden_manifest(folder.path("g"));
+        for (const GoldenJson& layer : manifest.at("layers")) {
+            if (layer.at("float") || (layer.at("op") != "conv2d" && layer.at("op") != "linear")) {
+                continue;
+            }
+            const std::string what = join(row.name, ' ', layer.at("name").get<std::string>());
+            std::set<std::string> names{"weight", "weight_zero_point", "bias"};
+            if (layer.at("rule").is_null()) names.insert({"scale", "real_bias"});
+            if (!layer.at("rule").is_null())
+                names.insert(read.at(layer.at("rule")).begin(), read.at(layer.at("rule")).end());
+            if (layer.at("inputs").size() > 1) names.insert("shortcut_ratio");
+            std::set<std::string> found;
+            for (const auto& constant : layer.at("constants").items()) found.insert(constant.key());
+            BOOST_TEST(found == names, what);
+            const auto filters = layer.at("constants").at("weight").at("shape").at(0);
+            BOOST_TEST(layer.at("constants").at("weight_zero_point").at("shape").at(0) == filters);
+            const GoldenJson& unit = layer.at("real_bias_unit");
+            BOOST_TEST(unit.is_null() != (names.count("real_bias") > 0), what);
+            if (unit.is_null()) continue;
+            const std::string rule = layer.at("rule").is_null() ? "" : layer.at("rule");
+            units.insert(rule + ": " + unit.get<std::string>());
+        }
+    }
+    BOOST_TEST(units == (std::set<std::string>{": real", "R1c: accumulators", "R1f: accumulators",
+                                               "R9: output steps"}),
+               boost::test_tools::per_element());
+}
+
 // From the files and the manifest, by the formula in quant/requantize.h and nothing of ours.
 BOOST_AUTO_TEST_CASE(others_can_compute_a_layer) {
     const std::string layer = sound_bundle() + "/001_conv1/";
@@ -276,6 +323,12 @@ BOOST_AUTO_TEST_CASE(what_was_changed_and_signed_again_differs_in_its_element) {
                          after_increment("003_block1.conv1/input.npy", 7)));
     BOOST_TEST(is_prefix("000_input.quantizer/input.npy[0, 0, 3, 0] is ",
                          after_increment("images.npy", 3)));
+    BOOST_TEST(is_prefix("003_block1.conv1/ties_output.npy[1, 2] is ",
+                         after_increment("003_block1.conv1/ties_output.npy", 10)));
+    BOOST_TEST(is_prefix("003_block1.conv1/ties_output.npy[0, 3] is ",
+                         after_increment("003_block1.conv1/ties_accumulator.npy", 3)));
+    BOOST_TEST(is_prefix("005_block1.add/ties_output.npy[1, 0] is ",
+                         after_increment("005_block1.add/ties_output.npy", 16)));
     BOOST_TEST(is_prefix("logits.npy[0, 4] is ", after_increment("logits.npy", 4)));
 }
 
@@ -393,6 +446,13 @@ BOOST_AUTO_TEST_CASE(only_a_bundle_is_replaced) {
     BOOST_TEST(load_npy(path + "/images.npy").shape()[0] == 1);
     BOOST_TEST(verify_golden(path).back().difference == "");
     BOOST_TEST(folder.names() == std::vector<std::string>{"g"}, boost::test_tools::per_element());
+
+    GoldenJson older = read_golden_manifest(path);
+    older["format"] = "gradus golden 1";
+    write_manifest(path, older);
+    BOOST_TEST(throws(ErrorKind::data, {"golden 2", "again"}, [&] { verify_golden(path); }));
+    save(path, "tflite", 1);
+    BOOST_TEST(verify_golden(path).back().difference == "");
 
     write_bytes(path + "/notes.txt", "mine");
     BOOST_TEST(throws(ErrorKind::usage, {"notes.txt"}, [&] { save(path, "onnxruntime"); }));
