@@ -15,9 +15,9 @@ void store_constants(Instruction& instruction, RequantizeRule rule,
                      const std::vector<RequantizeConstants>& constants);
 std::vector<RequantizeConstants> load_constants(const Instruction& instruction, int64_t channels);
 
-// Adds, with the values that change nothing, what an instruction leaves out because it is the same in
-// every channel: constants of its rule, weight_zero_point and bias of a convolution or linear layer
-// [O], real_bias of a real output.
+// Adds, with the values that change nothing, what an instruction leaves out because it is the same
+// in every channel: constants of its rule, weight_zero_point and bias of a convolution or linear
+// layer [O], real_bias of a real output.
 void add_unused_constants(Instruction& instruction);
 
 // Under the names ratios (F32) and integers (I32).

@@ -1,13 +1,15 @@
 // ties -- what an instruction may read that tells its rounding from every other, and what it gives.
 //
-// Images seldom lie near a tie, so a kernel with another rule replays them without a difference. All
-// rules rise with what they round: who gives the right codes on both sides of every step from one
-// code to the next has the right codes everywhere between.
+// Images seldom lie near a tie, so a kernel with another rule replays them without a difference.
+// All rules rise with what they round: who gives the right codes on both sides of every step from
+// one code to the next has the right codes everywhere between.
 //
 //   op                 given                           in which order
-//   conv2d, linear     accumulator I32 [V, O],         rows 2j and 2j + 1 of a channel: the last with
+//   conv2d, linear     accumulator I32 [V, O],         rows 2j and 2j + 1 of a channel: the last
+//   with
 //                      shortcut [V, O] where it        a code up to q and the first above it, for
-//                      reads one                       every q (of a layer of many channels for every
+//                      reads one                       every q (of a layer of many channels for
+//                      every
 //                                                      k-th q, in each channel others); then the
 //                                                      least and the largest that codes can make, 0
 //     real output      the same                        both ends, 0, and next to 0 and +-2^24
@@ -34,12 +36,12 @@ struct Ties {
     Tensor output;
 };
 
-// `inputs` are the grids of the registers that the instruction reads (of images none), `x` the shape
-// of the first. The output is what the readable kernel gives.
+// `inputs` are the grids of the registers that the instruction reads (of images none), `x` the
+// shape of the first. The output is what the readable kernel gives.
 Ties make_ties(const Instruction& instruction,
                const std::vector<std::optional<RegisterGrid>>& inputs, const Shape& x);
 
-// Whether there are ties of an instruction.
+// True if there are ties of an instruction.
 bool rounds(const Instruction& instruction);
 
 // The output that belongs to what is given.

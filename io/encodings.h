@@ -12,9 +12,9 @@
 namespace gradus {
 
 // AIMET's encodings, version 0.6.1 (AIMET, "Quantization encoding specification"): a list for each
-// activation and each weight, per channel one entry a channel. The grid is that of the whole width, also
-// where codes use less of it: offset is its lowest code less the zero point, x = scale (k + offset) with
-// k from 0 to 2^bitwidth - 1, min and max its ends.
+// activation and each weight, per channel one entry a channel. The grid is that of the whole width,
+// also where codes use less of it: offset is its lowest code less the zero point, x = scale (k +
+// offset) with k from 0 to 2^bitwidth - 1, min and max its ends.
 void save_encodings(const std::string& path, const QuantizedModel& model);
 
 // The dynamic range of each activation for IBuilderConfig without Q/DQ nodes, as MQBench writes it:

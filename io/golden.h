@@ -11,8 +11,8 @@
 //     output.npy             N H W C
 //     ties_*.npy             vectors on both sides of every step of a code (integer/ties.h)
 //
-// docs/golden.md says everything that a reader without this source needs. Every constant that a rule
-// reads has its file, also where it changes nothing.
+// docs/golden.md says everything that a reader without this source needs. Every constant that a
+// rule reads has its file, also where it changes nothing.
 //
 // A bundle appears whole or not at all. It is bound to its rules by their names
 // (quant/requantize.h, quant/residual_add.h, quant/average.h), so a bundle outlives the order of an
@@ -52,9 +52,9 @@ struct GoldenLayer {
 };
 
 // Reads a bundle and replays it layer by layer with the readable kernel: accumulators, outputs,
-// tie vectors, and that each input is what the layer before gave. Every number of the manifest that is not replayed is
-// compared with what follows from the others (io/golden_numbers.h). Ends after the first layer that
-// differs.
+// tie vectors, and that each input is what the layer before gave. Every number of the manifest that
+// is not replayed is compared with what follows from the others (io/golden_numbers.h). Ends after
+// the first layer that differs.
 // Error(data), naming the file: missing, damaged, or not what the manifest says.
 std::vector<GoldenLayer> verify_golden(const std::string& folder, const GoldenStep& step = nullptr);
 

@@ -22,8 +22,8 @@ GoldenJson golden_weight(const QuantFormat& format, const std::vector<float>& sc
 GoldenJson golden_add_elements();
 // In which unit real_bias.npy is: "real", "accumulators" or "output steps"; null if there is none.
 GoldenJson golden_bias_unit(const Instruction& i);
-// Whether the instruction averages codes; then the constants that its rule makes of the scale and the
-// number of pixels of x: of windows a list, one entry for each count that occurs.
+// True if the instruction averages codes; then the constants that its rule makes of the scale and
+// the number of pixels of x: of windows a list, one entry for each count that occurs.
 bool averages(const Instruction& i);
 GoldenJson golden_average(const Instruction& i, const Shape& x);
 

@@ -53,8 +53,8 @@ struct AverageConstants {
     int32_t integer = 0, shift = 0;  // mantissa
 };
 
-// What a window holds: the sum of its codes; for float_sum also that of f32(s (q - z)), added one by
-// one in row-major order.
+// What a window holds: the sum of its codes; for float_sum also that of f32(s (q - z)), added one
+// by one in row-major order.
 struct WindowSum {
     int32_t codes;
     float floats;

@@ -49,7 +49,7 @@ struct Hardware {
     // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
     MultiplierRange multipliers{};
-    bool exact = false;    // compared with the library, as the evidence says; else nominal
+    bool exact = false;  // compared with the library, as the evidence says; else nominal
     // Windows are divided by all their pixels, also by padding that should not count.
     bool always_counts_padding = false;
     const char* evidence;  // what the rules were read in and checked against

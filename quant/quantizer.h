@@ -118,7 +118,7 @@ struct Quantizer : NodePayload {
     std::string describe() const override;
 };
 
-// Whether a scale of q is raised to a least one.
+// True if a scale of q is raised to a least one.
 bool raises_scale(const Quantizer& q);
 
 // Makes the parameters of q.algorithm with their initial values, per channel with `channels` each.
@@ -140,9 +140,9 @@ int64_t channel_count(const QuantFormat& format, const Shape& shape);
 
 // The integers that codes on this grid may be.
 CodeBounds bounds_of(const Grid& grid, const QuantFormat& format);
-// Whether [lo, hi] is the range of an activation that is 0 throughout. Its scale is 1, as
-// onnxruntime's quantization tool has it: at the floor of all scales the bias of the layer that reads
-// it would leave int32.
+// True if [lo, hi] is the range of an activation that is 0 throughout. Its scale is 1, as
+// onnxruntime's quantization tool has it: at the floor of all scales the bias of the layer that
+// reads it would leave int32.
 bool is_dead(const Quantizer& q, float lo, float hi);
 // The grid of ranges [lo, hi], one per channel, by MQBench 1.3 with its power-of-two scales.
 Grid grid_of_ranges(const Quantizer& q, const float* lo, const float* hi, int64_t channels);

@@ -1,7 +1,7 @@
 // window_averages -- the averages of all windows of a tensor of codes, by a pool rule.
 //
-// onnxruntime averages a window that is the whole image, without padding, as QLinearGlobalAveragePool
-// does: there float_sum is the rule `real`.
+// onnxruntime averages a window that is the whole image, without padding, as
+// QLinearGlobalAveragePool does: there float_sum is the rule `real`.
 //
 // source     onnxruntime QLinearAveragePool
 // tests      tests/average_rules_test.cc
@@ -21,7 +21,8 @@ class WindowAverages {
     WindowAverages(PoolRule rule, const PoolShape& shape, const Tensor& codes, float scale,
                    int32_t zero_point);
 
-    // I32 [N, OH, OW, C]: the sums of the codes of each window; padding that counts has the zero point.
+    // I32 [N, OH, OW, C]: the sums of the codes of each window; padding that counts has the zero
+    // point.
     const Tensor& sums() const { return sums_; }
     // The average of element i of the output.
     int32_t code(int64_t i, int32_t lo, int32_t hi) const;

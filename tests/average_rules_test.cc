@@ -109,8 +109,8 @@ bool equal_padding(const PoolAttrs& a) {
     return a.pad_top == a.pad_bottom && a.pad_left == a.pad_right;
 }
 
-// The codes of a library that a rule misses, window by window. A library may know equal padding only,
-// and count padding whatever the window says.
+// The codes of a library that a rule misses, window by window. A library may know equal padding
+// only, and count padding whatever the window says.
 std::vector<int64_t> wrong_windows(const std::string& vectors, PoolRule rule, bool any_padding,
                                    bool always_counted) {
     const Tensor images = golden("onnxruntime/window_x"), y = golden(vectors);

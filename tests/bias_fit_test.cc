@@ -1,4 +1,5 @@
-// bias_fit -- biases that would leave int32 fit, on every hardware and on both sides of the formula.
+// bias_fit -- biases that would leave int32 fit, on every hardware and on both sides of the
+// formula.
 #include "quant/bias_fit.h"
 
 #include <boost/test/unit_test.hpp>
@@ -37,8 +38,8 @@ const Instruction& instruction(const Program& program, const std::string& name) 
 
 constexpr int kDead = 5;
 
-// Filter 5 of block1.conv2 is `weight` throughout, and its batch norm passes 3.0 on. The layer reads
-// small activations, so that 2^-16 of the largest weight scale is too little for that bias.
+// Filter 5 of block1.conv2 is `weight` throughout, and its batch norm passes 3.0 on. The layer
+// reads small activations, so that 2^-16 of the largest weight scale is too little for that bias.
 Graph with_dead_filter(float weight) {
     const Graph network = small_network();
     train_a_little(network, 4);
@@ -88,7 +89,7 @@ double bias_in_real_units(const QuantizedModel& model, const Program& program) {
     return codes.data<int32_t>()[kDead] * s * q.input->grid().scale.data<float>()[0];
 }
 
-// Rows that add a float bias behind the accumulators, or none there, have nothing to fit.
+// Rows that add a float bias after the accumulators, or none there, have nothing to fit.
 bool has_codes(const Program& program) {
     return instruction(program, "block1.conv2").constants.count("bias") > 0;
 }

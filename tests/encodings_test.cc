@@ -58,8 +58,8 @@ BOOST_AUTO_TEST_CASE(aimets_numbers_are_those_of_the_grids) {
     BOOST_TEST(w[3].at("scale") != w[4].at("scale"));
 }
 
-// min = s offset and max = s (offset + 2^b - 1); symmetric: offset -2^(b-1), or 0 for unsigned codes;
-// else it is in [-(2^b - 1), 0]. SNPE's converters refuse others.
+// min = s offset and max = s (offset + 2^b - 1); symmetric: offset -2^(b-1), or 0 for unsigned
+// codes; else it is in [-(2^b - 1), 0]. SNPE's converters refuse others.
 BOOST_AUTO_TEST_CASE(every_rows_offsets_are_what_readers_take) {
     const TemporaryFolder folder;
     for (const Hardware& row : hardware_table()) {

@@ -52,7 +52,8 @@ const Network& network_on(const std::string& hardware) {
     return networks.emplace(hardware, Network(hardware, small_network())).first->second;
 }
 
-// 784 filters and nine sums: where two rules differ once in a hundred thousand steps, they do so here.
+// 784 filters and nine sums: where two rules differ once in a hundred thousand steps, they do so
+// here.
 const Network& resnet_on(const std::string& hardware) {
     static std::map<std::string, Network> networks;
     const auto found = networks.find(hardware);
@@ -68,7 +69,8 @@ int64_t differences(const Tensor& a, const Tensor& b) {
     return count;
 }
 
-// The instruction as a kernel with another rule computes it, its constants made from the same scales.
+// The instruction as a kernel with another rule computes it, its constants made from the same
+// scales.
 Instruction with_rule(const Network& n, Instruction i, RequantizeRule rule) {
     const Quantizer& q = *weight_quantizer(n.model, i.name);
     const RegisterGrid& y = n.grid(i.output);
@@ -112,8 +114,8 @@ int64_t told_apart(const Network& n, Rule wrong, const Fits& fits) {
     return count;
 }
 
-// All pairs of codes of a network's sums, and of the same at fifteen other scales: additions differ in
-// a few of a million.
+// All pairs of codes of a network's sums, and of the same at fifteen other scales: additions differ
+// in a few of a million.
 int64_t sums_told_apart(const Network& n, AddRule wrong) {
     int64_t count = 0;
     for (const Instruction& i : n.program.instructions) {

@@ -31,8 +31,8 @@ struct QuestionCodes {
 };
 // Error(usage): the ends are no codes of 8 bits, or the wrong way round.
 QuestionCodes range_of_flags(int qmin, int qmax, const std::string& hardware);
-// I32 codes from a file of int8, uint8 or int32. Error(data): they have no 8 bits; Error(usage): they
-// are none of `type`, the hardware's.
+// I32 codes from a file of int8, uint8 or int32. Error(data): they have no 8 bits; Error(usage):
+// they are none of `type`, the hardware's.
 Tensor load_codes(const std::string& path, CodeBounds type, const std::string& hardware);
 // Error(usage) if the codes that come out cannot have the zero point that `flag` names.
 void check_zero_point(const std::string& flag, int32_t zero_point, const QuestionCodes& range,
