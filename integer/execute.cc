@@ -298,6 +298,8 @@ class Machine {
                    "program: ", i.name, ": a count is no number of codes");
         const Output out(i);
         const auto rule = rule_of<PoolRule>(i);
+        check_kind(rule != PoolRule::float_sum, ErrorKind::data, "program: ", i.name,
+                   ": averages floats, of which a sum of codes says too little");
         const float scale = constant(i, "scale").data<float>()[0];
         Tensor codes = Tensor::empty(sums.shape(), out.dtype);
         const CodeWriter write(codes);

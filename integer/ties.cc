@@ -6,9 +6,11 @@
 
 #include "integer/accumulators.h"
 #include "integer/execute.h"
+#include "integer/rule_constants.h"
 #include "nn/node_attributes.h"
 #include "tensor/affine.h"
 #include "tensor/kernels/average_pool.h"
+#include "tensor/rng.h"
 
 namespace gradus {
 
@@ -18,6 +20,11 @@ constexpr int64_t kMostElements = 1 << 16;  // of a layer, so that bundles stay 
 
 bool averages(const Instruction& i) {
     return i.op == "average_pool2d" || i.op == "global_average_pool";
+}
+
+// Averages whose floats depend on the codes one by one, not on their sum alone.
+bool reads_windows(const Instruction& i) {
+    return averages(i) && rule_of<PoolRule>(i) == PoolRule::float_sum;
 }
 
 int32_t attribute(const Instruction& i, const char* name) {
@@ -193,6 +200,23 @@ std::vector<int32_t> sums_at_steps(const Instruction& i, int32_t count, const Qu
     return sums;
 }
 
+// Images of one channel. In each the codes lie within eight of each other, so that all averages come
+// and a share 1 / n of the windows of n codes are ties.
+Ties window_ties(const QuantFormat& format, const Shape& x) {
+    const int64_t pixels = x[1] * x[2];
+    const int64_t count = std::clamp<int64_t>(kMostElements / pixels, 2, 2048);
+    Tensor codes = Tensor::empty({count, x[1], x[2], 1}, format.code_dtype());
+    auto* bytes = static_cast<uint8_t*>(codes.raw());
+    const Rng rng = Rng(1).split("ties");
+    const int32_t range = format.qmax() - format.qmin() + 1;
+    for (int64_t e = 0; e < codes.numel(); ++e) {
+        const auto base = static_cast<int32_t>(e / pixels % range) + format.qmin();
+        const auto above = static_cast<int32_t>(rng.below(e, 8));
+        bytes[e] = static_cast<uint8_t>(std::min(base + above, format.qmax()));
+    }
+    return {{{"input", codes}}, {}};
+}
+
 Ties average_ties(const Instruction& i, const QuantFormat& format, const Shape& x) {
     const std::set<int32_t> counts = counts_of(i, x);
     int64_t all = 0;
@@ -246,6 +270,7 @@ Ties given_ties(const Instruction& i, const std::vector<std::optional<RegisterGr
     if (i.op == "quantize") return quantize_ties(i);
     if (i.op == "add") return add_ties(inputs);
     if (i.op == "requantize") return requantize_ties(i, inputs.at(0).value());
+    if (reads_windows(i)) return window_ties(inputs.at(0)->format, x);
     if (averages(i)) return average_ties(i, inputs.at(0)->format, x);
     const auto reach = accumulator_ranges(i, inputs.at(0).value().bounds);
     if (i.constants.count("scale")) return real_ties(reach);
@@ -267,7 +292,7 @@ Ties make_ties(const Instruction& i, const std::vector<std::optional<RegisterGri
 }
 
 Tensor replay_ties(const Instruction& i, const std::map<std::string, Tensor>& given) {
-    if (i.op == "quantize") {
+    if (i.op == "quantize" || (averages(i) && given.count("input"))) {
         return execute(i, {given.at("input")}, IntegerKernel::readable);
     }
     if (i.op == "add") return sums_of_pairs(i, given.at("input"), given.at("input_2"));

@@ -17,6 +17,7 @@
 //   add                input [A], input_2 [B]          every code of the format; output is [A, B]
 //   average_pool2d,    sum I32 [V], count I32 [V]      for each count every sum, where these are at
 //   global_average_pool                                most 65,536, else as conv2d
+//     float_sum        input [V, H, W, 1]              images of codes close to each other
 //   quantize           input F32 [V]                   five floats around every step, both ends, 0
 //   others             nothing: they round nothing
 //

@@ -260,6 +260,9 @@ def toward_zero(s, n):
 AVERAGE = {
     "real": lambda s, n, k, a: code(rne(F32(s - n * a["zero_point"]) * F32(k["multiplier"]))
                                     + F32(a["zero_point"]), a),
+    "xnnpack": lambda s, n, k, a: code(rne(
+        F32(s) * F32(k["multiplier"])
+        + (F32(a["zero_point"]) - F32(n * a["zero_point"]) * F32(k["multiplier"]))), a),
     "mean": lambda s, n, k, a: code(twice(s - n * a["zero_point"], k["q31"], k["exponent"])
                                     + a["zero_point"], a),
     "mean-single": lambda s, n, k, a: code(once(s - n * a["zero_point"], k["q31"], k["exponent"])
@@ -268,6 +271,24 @@ AVERAGE = {
     "truncated": lambda s, n, k, a: code(toward_zero(s, n), a),
     "mantissa": lambda s, n, k, a: code(up(s * k["integer"], k["shift"]), a),
 }
+
+AVERAGE["reciprocal"] = AVERAGE["real"]
+
+
+def average_constants(rule, s, n):
+    one = F32(1)
+    if rule in ("real", "float-sum"):
+        return {"multiplier": s / (s * F32(n))}
+    if rule in ("reciprocal", "xnnpack"):
+        return {"multiplier": one / F32(n)}
+    if rule in ("mean", "mean-single"):
+        k = n.bit_length() - 1
+        return {"q31": 2**(30 + k) // n, "exponent": 1 - k}
+    if rule == "mantissa":
+        shift = 16 - int(np.frexp(1 / F64(n))[1])
+        return {"integer": int(rha(2.0**shift / F64(n))), "shift": shift}
+    return {}
+
 
 # ---- sums ------------------------------------------------------------------------------------
 
@@ -364,7 +385,25 @@ def average(layer, sums, counts):
         values = [float.fromhex(by_count[n]["multiplier_hex"]) if name == "multiplier"
                   else by_count[n][name] for n in distinct.tolist()]
         k[name] = np.array(values)[index].reshape(sums.shape)
-    return AVERAGE[layer["rule"]](sums, counts, k, layer["attributes"])
+    rule = "real" if layer["rule"] == "float-sum" else layer["rule"]
+    return AVERAGE[rule](sums, counts, k, layer["attributes"])
+
+
+def average_floats(layer, x, s):
+    """The rule float-sum: floats are added one by one."""
+    a, z = layer["attributes"], layer["attributes"]["zero_point"]
+    seen = windows(F32(x.astype(I64) - z) * s, a["kernel"], a["stride"], a["pad"], 0)
+    total = np.zeros(seen.shape[:3] + seen.shape[5:], F32)
+    for h in range(a["kernel"][0]):
+        for w in range(a["kernel"][1]):
+            total = total + seen[:, :, :, h, w]
+    counts = sums_of_windows(layer, x)[1]
+    return code(rne(total / F32(counts) / s + F32(z)), a)
+
+
+def is_whole_image(layer, x):
+    a = layer["attributes"]
+    return list(x.shape[1:3]) == a["kernel"] and not any(a["pad"])
 
 
 def add(layer, x, y, k):
@@ -399,6 +438,8 @@ def run(layer, inputs, k):
         return None, add(layer, x, inputs[1], k)
     if op in ("average_pool2d", "global_average_pool"):
         sums, counts = sums_of_windows(layer, x)
+        if layer["rule"] == "float-sum" and not is_whole_image(layer, x):
+            return sums, average_floats(layer, x, k["scale"][0])
         return sums, average(layer, sums, counts[..., :1] if counts.ndim > 1 else counts)
     if op == "max_pool2d":
         return None, max_pool(layer, x)
@@ -415,6 +456,8 @@ def run_ties(layer, given, k):
         return quantize(layer, given["input"], k)
     if op == "add":
         return add(layer, given["input"][:, None], given["input_2"][None, :], k)
+    if op == "average_pool2d" and "input" in given:
+        return run(layer, [given["input"]], k)[1]
     if "sum" in given:
         return average(layer, given["sum"].astype(I64), given["count"])
     return finish(layer, given["accumulator"].astype(I64), k, given.get("shortcut"))
@@ -427,8 +470,14 @@ def scale_of(grid):
 def made_constants(layer, k):
     """[(name, as stored, as the scales make it)]"""
     rule, op, a = layer["rule"], layer["op"], layer["attributes"]
-    if rule is None or op in ("average_pool2d", "global_average_pool"):
+    if rule is None:
         return []
+    if op in ("average_pool2d", "global_average_pool"):
+        made = layer["average"] if isinstance(layer["average"], list) else [layer["average"]]
+        return [(name, F32(float.fromhex(row["multiplier_hex"])) if name == "multiplier" else row[name],
+                 value)
+                for row in made
+                for name, value in average_constants(rule, k["scale"][0], row["count"]).items()]
     grids = [part["grid"] for part in layer["inputs"]] + [layer["output"]["grid"]]
     scales = [scale_of(grid) for grid in grids]
     if op == "add":

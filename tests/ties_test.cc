@@ -139,7 +139,7 @@ bool weighted(const Instruction& i) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(ties)
+BOOST_AUTO_TEST_SUITE(ties, *boost::unit_test::label("network"))
 
 // So is a rule that rises right everywhere: between two steps there is one code only.
 BOOST_AUTO_TEST_CASE(both_sides_of_every_step_are_there) {
@@ -243,12 +243,30 @@ BOOST_AUTO_TEST_CASE(averages_are_told_apart) {
     const struct {
         const char* hardware;
         PoolRule wrong;
-    } cases[] = {{"onnxruntime", half_away}, {"tflite", real},          {"tflite", truncated},
-                 {"tvm", half_away},         {"hexagon-nn", truncated}, {"hexagon-nn", real}};
+    } cases[] = {{"onnxruntime", half_away}, {"onnxruntime", real}, {"tflite", real},
+                 {"tflite", truncated},      {"tvm", half_away},    {"hexagon-nn", truncated},
+                 {"hexagon-nn", real}};
     for (const auto& c : cases) {
         const Network n(c.hardware, pooled_network(pool_windows[2]));
         const int64_t count =
             told_apart(n, c.wrong, [](const Instruction& i) { return i.op == "average_pool2d"; });
+        BOOST_TEST(count > 0, c.hardware << " as " << rule_name(c.wrong));
+        BOOST_TEST_MESSAGE(c.hardware << " as " << rule_name(c.wrong) << ": " << count);
+    }
+}
+
+// The mean of four codes.
+BOOST_AUTO_TEST_CASE(global_averages_are_told_apart) {
+    using enum PoolRule;
+    const struct {
+        const char* hardware;
+        PoolRule wrong;
+    } cases[] = {{"onnxruntime", half_away}, {"tflite", mean_single}, {"tflite-single", mean},
+                 {"xnnpack", half_away},     {"tvm", half_away},      {"hexagon-nn", truncated}};
+    for (const auto& c : cases) {
+        const int64_t count = told_apart(resnet_on(c.hardware), c.wrong, [](const Instruction& i) {
+            return i.op == "global_average_pool";
+        });
         BOOST_TEST(count > 0, c.hardware << " as " << rule_name(c.wrong));
         BOOST_TEST_MESSAGE(c.hardware << " as " << rule_name(c.wrong) << ": " << count);
     }
