@@ -41,7 +41,7 @@ int replay(const std::string& bundles) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(replay_golden)
+BOOST_AUTO_TEST_SUITE(replay_golden, *boost::unit_test::label("oracle"))
 
 BOOST_AUTO_TEST_CASE(bundles_of_every_row_replay_without_gradus) {
     if (!has_numpy()) return;

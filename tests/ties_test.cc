@@ -139,7 +139,7 @@ bool weighted(const Instruction& i) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(ties)
+BOOST_AUTO_TEST_SUITE(ties, *boost::unit_test::label("network"))
 
 // So is a rule that rises right everywhere: between two steps there is one code only.
 BOOST_AUTO_TEST_CASE(both_sides_of_every_step_are_there) {
