@@ -1,6 +1,5 @@
 #include "run/guarded_main.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -8,17 +7,15 @@
 #include <new>
 #include <string>
 
+#include "run/printable.h"
 #include "tensor/check.h"
 
 namespace gradus {
 
 namespace {
 
-void print_line(const std::string& prefix, std::string text) {
-    // One line whatever a file or a name holds, and nothing that a terminal obeys.
-    const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    std::replace_if(text.begin(), text.end(), is_control, ' ');
-    std::cerr << prefix << text << std::endl;
+void print_line(const std::string& prefix, const std::string& text) {
+    std::cerr << prefix << printable(text) << std::endl;
 }
 
 int call(int argc, char** argv, int (*function)(int, char**)) {

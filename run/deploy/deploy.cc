@@ -14,6 +14,7 @@
 #include "run/deploy/export.h"
 #include "run/deploy/logits_files.h"
 #include "run/deploy/open_run.h"
+#include "run/printable.h"
 #include "run/signals.h"
 #include "run/threads.h"
 #include "run/train/assemble.h"
@@ -252,7 +253,7 @@ int verify(const DeployOptions& options) {
     for (const GoldenLayer& layer : layers) {
         json["layers"].push_back(layer_json(layer));
         if (options.json || !options.layers) continue;
-        std::cout << layer.folder << "  " << layer.op << "  "
+        std::cout << printable(layer.folder) << "  " << layer.op << "  "
                   << (!layer.difference.empty() ? "differs"
                       : layer.replayed          ? "equal"
                                                 : "whole; computed in float, not replayed")
@@ -260,10 +261,10 @@ int verify(const DeployOptions& options) {
     }
     if (options.json) std::cout << json.dump(2) << '\n';
     if (difference.empty()) {
-        if (!options.json) std::cout << options.verify << ": every layer replays\n";
+        if (!options.json) std::cout << printable(options.verify) << ": every layer replays\n";
         return 0;
     }
-    std::cerr << "error: " << options.verify << " differs: " << difference << '\n';
+    std::cerr << "error: " << printable(join(options.verify, " differs: ", difference)) << '\n';
     return 1;
 }
 

@@ -6,6 +6,7 @@
 #include "models/models.h"
 #include "run/console_table.h"
 #include "run/output_path.h"
+#include "run/printable.h"
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
 #include "run/train/idle_flags.h"
@@ -87,11 +88,11 @@ std::string read_weights(const Options& o, const Graph& network) {
 
 void print_dry_run(const Options& o, const DataSplits& data, const std::string& weights,
                    std::ostream& out) {
-    for (const std::string& line : header_lines(o)) out << line << '\n';
-    out << data.announcement << '\n';
-    if (!weights.empty()) out << weights << '\n';
+    for (const std::string& line : header_lines(o)) out << printable(line) << '\n';
+    out << printable(data.announcement) << '\n';
+    if (!weights.empty()) out << printable(weights) << '\n';
     for (const std::string& line : idle_flags(o, data.train->facts())) {
-        std::cerr << "warning: " << line << '\n';
+        std::cerr << "warning: " << printable(line) << '\n';
     }
 }
 
