@@ -5,8 +5,8 @@
 
 namespace gradus {
 
-// One line that no terminal obeys: control characters (C0, DEL, C1) and bytes that are not UTF-8 become
-// \xNN, a byte each. Other characters stay.
+// One line that no terminal obeys: control characters (C0, DEL, C1) and bytes that are not UTF-8
+// become \xNN, a byte each. Other characters stay.
 std::string printable(const std::string& text);
 
 }  // namespace gradus
