@@ -1,12 +1,12 @@
 // checkpoint -- the state of a run and the networks it leaves.
 #include "run/train/checkpoint.h"
-#include "run/train/load_network.h"
 
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 
 #include "autograd/ops.h"
 #include "io/safetensors.h"
+#include "run/train/load_network.h"
 #include "tests/compare.h"
 #include "tests/files.h"
 #include "tests/small_network.h"

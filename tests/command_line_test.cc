@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     check_refused(2, {"--image-size", "1025"}, {"--image-size", "1024"});
     check_refused(2, {"--dataset", "synthetic", "--image-size", "7"},
                   {"--image-size", "8 to 1024"});
-    check_refused(2, {"--lr", "\x1b[2J"}, {"--lr takes", "' [2J'"});
+    check_refused(2, {"--lr", "\x1b[2J"}, {"--lr takes", "'\\x1b[2J'"});
     check_refused(2, {"--stem", "wide"}, {"wide", "half"});
     check_refused(2, {"--lr"}, {"--lr", "value"});
     check_refused(2, {"train"}, {"train"});
