@@ -1,12 +1,12 @@
-// printable -- texts that hold names from files, made safe for a terminal.
+// printable -- names that files and users give, as a terminal may show them.
 #pragma once
 
 #include <string>
 
 namespace gradus {
 
-// One line that no terminal obeys: control characters (C0, DEL, C1) and bytes that are not UTF-8
-// become \xNN, a byte each. Other characters stay.
-std::string printable(const std::string& text);
+// Control characters (C0, DEL, C1) and bytes that are not UTF-8 as \xNN: nothing that a terminal
+// obeys. `lines`: line breaks stay.
+std::string printable(const std::string& text, bool lines = false);
 
 }  // namespace gradus

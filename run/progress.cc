@@ -210,7 +210,7 @@ void Progress::line(const std::string& text) {
 
 void Progress::warn(const std::string& text) {
     clear();
-    out_ << printable(text) << std::endl;
+    out_ << printable(text, true) << std::endl;
 }
 
 }  // namespace gradus

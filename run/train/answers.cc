@@ -7,6 +7,7 @@
 #include "run/console_table.h"
 #include "run/output_path.h"
 #include "run/printable.h"
+#include "run/shell_word.h"
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
 #include "run/train/idle_flags.h"
@@ -77,7 +78,8 @@ void show(const Options& o, const Graph& graph, std::ostream& out) {
     if (o.dot.empty()) return;
     make_parent_folders(o.dot);
     write_file_atomically(o.dot, graph_dot(graph, o.model + " " + o.hardware));
-    std::cerr << "wrote " << o.dot << "; dot -Tsvg " << o.dot << " draws it\n";
+    std::cerr << "wrote " << printable(o.dot) << "; dot -Tsvg " << shell_word(o.dot)
+              << " draws it\n";
 }
 
 // The line about --weights; empty without it.
