@@ -57,7 +57,7 @@ void refuse_taken(const std::string& path) {
     check_kind(!exists(path + "/result.json"), ErrorKind::usage, path,
                " already holds a finished run; choose another --output");
     check_kind(!exists(path + "/config.toml") && !exists(path + "/run.json"), ErrorKind::usage,
-               path, " already holds a run; go on with --resume ", shell_word(path),
+               path, " already holds a run; resume it with --resume ", shell_word(path),
                " or choose another --output");
 }
 
