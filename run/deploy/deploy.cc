@@ -143,7 +143,7 @@ void Deployment::write_golden() {
     const Tensor images = loader.next()->images;
     save_golden(options_.golden, run_.model, program_, images, run_facts(run_),
                 [] { stop_if_interrupted("while writing the bundle"); });
-    progress_.line(join("golden bundle of ", images_wanted(), " images in ", options_.golden,
+    progress_.line(join("golden bundle of ", images.shape()[0], " images in ", options_.golden,
                         "; ./deploy --verify ", shell_word(options_.golden), " replays it"));
 }
 
