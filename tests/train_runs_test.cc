@@ -352,7 +352,7 @@ BOOST_AUTO_TEST_CASE(what_lowering_refuses_is_refused_before_training) {
     BOOST_TEST(!contains(read_bytes(folder + "/metrics.csv"), "quantized"));
 }
 
-BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_is_4_and_names_layer_and_step) {
+BOOST_AUTO_TEST_CASE(a_rate_out_of_all_bounds_is_4_and_names_parameter_and_step) {
     const TemporaryFolder runs;
     const ProcessOutcome end =
         run_train(recipe(reference().data, {"--float-lr", "1e30", "--threads", "1", "--quiet",
@@ -361,7 +361,7 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_is_4_and_names_layer_and_step) {
     BOOST_TEST(end.out == "");
     const std::string error = only_line(end.err, "error: ");
     BOOST_TEST(contains(error, "float step "), end.err);
-    BOOST_TEST(contains(error, "first in "), end.err);
+    BOOST_TEST(contains(error, "at the start of the phase"), end.err);
     BOOST_TEST(contains(error, "--float-lr"), end.err);
 }
 
