@@ -6,7 +6,7 @@
 namespace gradus {
 
 // Control characters (C0, DEL, C1) and bytes that are not UTF-8 as \xNN: nothing that a terminal
-// obeys. `lines`: line breaks stay.
-std::string printable(const std::string& text, bool lines = false);
+// obeys, and one line.
+std::string printable(const std::string& text);
 
 }  // namespace gradus

@@ -8,7 +8,7 @@
 
 using namespace gradus;
 
-BOOST_AUTO_TEST_SUITE(printable_texts)
+BOOST_AUTO_TEST_SUITE(printable_texts, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(controls_and_foreign_bytes_are_escaped) {
     BOOST_TEST(printable("a b~") == "a b~");
@@ -24,6 +24,10 @@ BOOST_AUTO_TEST_CASE(controls_and_foreign_bytes_are_escaped) {
     BOOST_TEST(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80");           // a surrogate
     BOOST_TEST(printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");  // above U+10FFFF
 }
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(printable_output, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(names_of_folders_and_files_obey_nothing) {
     const TemporaryFolder folder;
