@@ -23,7 +23,8 @@ const char* formula(PoolRule rule) {
         case PoolRule::truncated:
             return "sum / n, toward zero";
         case PoolRule::mantissa:
-            return "sum recip / 2^shift, ties up";
+            return "((256 sum / 2^shift) recip + 2^15) >> 15, / 2^6; both quotients rounded, ties "
+                   "up";
         default:
             return "rne((sum - n z) m) + z, m = f32(s / f32(s n))";
     }
