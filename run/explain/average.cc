@@ -27,11 +27,8 @@ const char* formula(PoolRule rule) {
         case PoolRule::truncated:
             return "sum / n, toward zero";
         case PoolRule::mantissa:
-            return "sum recip / 2^shift, ties up";
-        case PoolRule::reciprocal:
-            return "rne((sum - n z) m) + z, m = f32(1 / n)";
-        case PoolRule::float_sum:
-            return "rne(f32(sum of s (q - z)) / n / s + z), the floats added one by one";
+            return "((256 sum / 2^shift) recip + 2^15) >> 15, / 2^6; both quotients rounded, ties "
+                   "up";
         default:
             return "rne((sum - n z) m) + z, m = f32(s / f32(s n))";
     }
