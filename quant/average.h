@@ -15,8 +15,10 @@
 //   truncated   integer division of the raw sum, toward zero     TVM
 //   mantissa    raw sum to 16 bits, times 15 bits of 1/n, shifted: three roundings   Hexagon NN
 //
-// source     onnxruntime QLinearGlobalAveragePool; PyTorch adaptive average pooling; TFLite
-//            reference average_pool and mean; TVM topi; Hexagon NN op_avgpool_d32, reference path
+// source     onnxruntime QLinearGlobalAveragePool, QLinearAveragePool; PyTorch qavg_pool2d and
+//            qadaptive_avg_pool2d, QNNPACK q8avgpool; TFLite reference integer_ops/pooling and
+//            QuantizedMeanOrSum; XNNPACK as LiteRT 2.3 calls it, by its codes; TVM topi; Hexagon NN
+//            op_avgpool_d32, reference path
 // exactness  exact
 // tests      tests/average_rules_test.cc: every residue, and windows of onnxruntime and PyTorch
 #pragma once
@@ -97,8 +99,9 @@ inline AverageConstants average_constants(PoolRule rule, float scale, int32_t co
     return k;
 }
 
-// What Hexagon NN rounds last, in 64ths of a code: 8 bits below the point are added to the sum, which
-// is rounded to 16 bits; its product with the reciprocal is rounded with a whole unit instead of half.
+// What Hexagon NN rounds last, in 64ths of a code: 8 bits below the point are added to the sum,
+// which is rounded to 16 bits; its product with the reciprocal is rounded with a whole unit instead
+// of half.
 HOST_DEVICE inline int64_t mantissa_value(int32_t sum, const AverageConstants& k) {
     const int64_t sixteen_bits =
         clamp_integer(shift_half_up(int64_t{sum} * 256, k.shift), INT16_MIN, INT16_MAX);

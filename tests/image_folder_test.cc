@@ -409,8 +409,8 @@ BOOST_AUTO_TEST_CASE(train_passes_over_batches_of_damage) {
     for (const auto& [size, model] : {std::pair{"1", "resnet20"}, {"2", "resnet18"}}) {
         const ProcessOutcome end = run_train(short_run(
             folder, {"--image-size", "8", "--stem", "imagenet", "--batch-size", size, "--max-steps",
-                     "18", "--float-lr", "1e-20", "--lr", "1e-20", "--model", model, "--on-bad-image",
-                     "skip", "--quiet", "--output", runs.path(size)}));
+                     "18", "--float-lr", "1e-20", "--lr", "1e-20", "--model", model,
+                     "--on-bad-image", "skip", "--quiet", "--output", runs.path(size)}));
         BOOST_TEST(end.code == 0, end.err);
         BOOST_TEST(end.err.find("5 of the 18 train images") != std::string::npos, end.err);
     }

@@ -29,6 +29,10 @@ const char* formula(PoolRule rule) {
         case PoolRule::mantissa:
             return "((256 sum / 2^shift) recip + 2^15) >> 15, / 2^6; both quotients rounded, ties "
                    "up";
+        case PoolRule::reciprocal:
+            return "rne((sum - n z) m) + z, m = f32(1 / n)";
+        case PoolRule::float_sum:
+            return "rne(f32(sum of s (q - z)) / n / s + z), the floats added one by one";
         default:
             return "rne((sum - n z) m) + z, m = f32(s / f32(s n))";
     }
