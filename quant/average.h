@@ -13,12 +13,12 @@
 //   xnnpack     rne((sum (x) m) (+) (z (-) (n z (x) m))), m = f32(1 / n)       XNNPACK's mean
 //   half_away   integer division of the raw sum, half away       TFLite AVERAGE_POOL
 //   truncated   integer division of the raw sum, toward zero     TVM
-//   mantissa    raw sum times a 16-bit reciprocal, shifted with rounding   Hexagon NN
+//   mantissa    raw sum to 16 bits, times 15 bits of 1/n, shifted: three roundings   Hexagon NN
 //
 // source     onnxruntime QLinearGlobalAveragePool, QLinearAveragePool; PyTorch qavg_pool2d and
 //            qadaptive_avg_pool2d, QNNPACK q8avgpool; TFLite reference integer_ops/pooling and
 //            QuantizedMeanOrSum; XNNPACK as LiteRT 2.3 calls it, by its codes; TVM topi; Hexagon NN
-//            op_avgpool_d32
+//            op_avgpool_d32, reference path
 // exactness  exact
 // tests      tests/average_rules_test.cc: every residue, and windows of onnxruntime and PyTorch
 #pragma once
@@ -91,13 +91,23 @@ inline AverageConstants average_constants(PoolRule rule, float scale, int32_t co
         k.q31 = mean_multiplier(count);
     }
     if (rule == PoolRule::mantissa) {
-        int exponent = 0;
-        frexp(1.0 / count, &exponent);  // the reciprocal has 16 bits: in [2^15, 2^16)
-        k.shift = 16 - exponent;
-        k.integer = static_cast<int32_t>(round_half_away(ldexp(1.0 / count, k.shift)));
+        while ((int64_t{1} << k.shift) < count) ++k.shift;
+        const int64_t twice = (int64_t{1} << (15 + k.shift)) / count;  // of 1/n in 15 bits
+        k.integer = static_cast<int32_t>((twice + 1) >> 1);
+        ++k.shift;
     }
     return k;
 }
+
+// What Hexagon NN rounds last, in 64ths of a code: 8 bits below the point are added to the sum,
+// which is rounded to 16 bits; its product with the reciprocal is rounded with a whole unit instead
+// of half.
+HOST_DEVICE inline int64_t mantissa_value(int32_t sum, const AverageConstants& k) {
+    const int64_t sixteen_bits =
+        clamp_integer(shift_half_up(int64_t{sum} * 256, k.shift), INT16_MIN, INT16_MAX);
+    return (sixteen_bits * k.integer + (1 << 15)) >> 15;
+}
+constexpr int mantissa_last_shift = 6;
 
 // Those of every count up to `largest`, by count, [0] unused: windows at a border may count less.
 std::vector<AverageConstants> window_constants(PoolRule rule, float scale, int32_t largest);
@@ -124,7 +134,7 @@ HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t coun
         case PoolRule::truncated:
             return clamp_integer(sum / count, lo, hi);
         case PoolRule::mantissa:
-            return clamp_integer(shift_half_up(static_cast<int64_t>(sum) * k.integer, k.shift), lo,
+            return clamp_integer(shift_half_up(mantissa_value(sum, k), mantissa_last_shift), lo,
                                  hi);
         default:
             return r1_requantize(centred, k.multiplier, z, lo, hi);

@@ -189,7 +189,8 @@ std::vector<Hardware> reference_rows() {
          .window = PoolRule::mantissa,
          .bias = BiasRule::hexagon,
          .exact = true,
-         .evidence = "Hexagon NN op_supernode, op_add_d32, op_avgpool_d32 (reference paths)"},
+         .evidence = "Hexagon NN op_supernode (vector path), op_add_d32, op_avgpool_d32 (reference "
+                     "path); not: windows over a border"},
     };
 }
 

@@ -86,12 +86,13 @@ AddConstants hexagon_constants(AddConstants k) {
     const float a = per_unit * k.a.scale, b = per_unit * k.b.scale;
     int exponent = 0;
     frexpf((a + b) * static_cast<float>(16384.0 / 16380.0), &exponent);
-    k.shift = clamp_integer(6 - exponent, 0, 7);
-    const double unit = 1 << k.shift;
+    k.shift = clamp_integer(6 - exponent, -6, 7);
+    const double unit = std::ldexp(1.0, k.shift);
     k.a_integer = rounded(std::fmin(round_half_away(a * (unit * 256.0)), 16383.0));
     k.b_integer = rounded(std::fmin(round_half_away(b * (unit * 256.0)), 16383.0));
-    const int32_t zero = (k.a.zero_point * k.a_integer + k.b.zero_point * k.b_integer) >> 8;
-    k.offset = clamp_integer(k.y.zero_point * (int64_t{1} << k.shift) - zero, INT16_MIN, INT16_MAX);
+    const int32_t zero = add_rules::hexagon_sum(k.a.zero_point, k.b.zero_point, k);
+    k.offset = k.y.zero_point * (1 << add_rules::hexagon_last_shift(k.shift)) - zero;
+    if (k.shift > 0) k.offset = clamp_integer(int64_t{k.offset}, INT16_MIN, INT16_MAX);
     return k;
 }
 
@@ -133,8 +134,8 @@ std::string add_refusal(AddRule rule, const CodeGrid& a, const CodeGrid& b, cons
     if (rule == AddRule::qnnpack && outside(0x1p-14f)) {
         return ratios + "QNNPACK needs both in [2^-14, 2^8)";
     }
-    if (rule == AddRule::hexagon && !((left + right) * (16384.0f / 16380.0f) < 64.0f)) {
-        return ratios + "Hexagon NN needs their sum below 63.98";
+    if (rule == AddRule::hexagon && !((left + right) * (16384.0f / 16380.0f) < 4096.0f)) {
+        return ratios + "Hexagon NN needs their sum below 4095";
     }
     const float finer = std::min(left, right), coarser = std::max(left, right);
     if (rule == AddRule::tvm && coarser > finer * 0x1p23f) {

@@ -11,7 +11,8 @@
 //                does so in whole vectors; its scalar tail, which subtracts the zero point first,
 //                differs in 1 % of pairs. Here every element is computed as in a vector
 //   tvm          powers of two: both on the finer grid, then R5
-//   hexagon      16-bit: (256 a A + 256 b B) >> 16, offset, rounding shift
+//   hexagon      16-bit: (a A + b B) >> min(8, 7 + shift), offset, rounding >> max(shift, 1); a
+//                shift of 0 and below is what the library calls underrange, ratios above 32
 //   real         f32: (a - z_a) ra (+) (b - z_b) rb, ties to even (TensorRT, SNPE as documented)
 //
 // source     onnxruntime mlas/qladd; TFLite reference add; XNNPACK qs8-vadd; QNNPACK q8vadd;
@@ -134,8 +135,15 @@ HOST_DEVICE inline int32_t tvm(int32_t a, int32_t b, const AddConstants& k, int3
     return clamp_integer(y + k.y.zero_point, lo, hi);
 }
 
+// Of large ratios fewer bits are cut off first, so that one is left for the rounding.
+HOST_DEVICE inline int hexagon_first_shift(int32_t shift) {
+    return shift > 0 ? 8 : 7 + shift;
+}
+HOST_DEVICE inline int hexagon_last_shift(int32_t shift) {
+    return shift > 0 ? shift : 1;
+}
 HOST_DEVICE inline int32_t hexagon_sum(int32_t a, int32_t b, const AddConstants& k) {
-    return (256 * a * k.a_integer + 256 * b * k.b_integer) >> 16;
+    return (a * k.a_integer + b * k.b_integer) >> hexagon_first_shift(k.shift);
 }
 HOST_DEVICE inline int32_t hexagon_moved(int32_t a, int32_t b, const AddConstants& k) {
     return clamp_integer(int64_t{hexagon_sum(a, b, k)} + k.offset, INT16_MIN, INT16_MAX);
@@ -143,7 +151,8 @@ HOST_DEVICE inline int32_t hexagon_moved(int32_t a, int32_t b, const AddConstant
 
 HOST_DEVICE inline int32_t hexagon(int32_t a, int32_t b, const AddConstants& k, int32_t lo,
                                    int32_t hi) {
-    return clamp_integer(shift_half_up(hexagon_moved(a, b, k), k.shift), lo, hi);
+    return clamp_integer(shift_half_up(hexagon_moved(a, b, k), hexagon_last_shift(k.shift)), lo,
+                         hi);
 }
 
 HOST_DEVICE inline float real_term(int32_t code, int32_t zero, float ratio) {

@@ -94,8 +94,10 @@ double average_error(PoolRule rule, const AverageConstants& k, int32_t count, in
         case PoolRule::truncated:
             return 0.5;
         case PoolRule::mantissa: {
-            const double gain = std::ldexp(k.integer, -k.shift) * count;
-            return std::abs(gain - 1.0) * (average + std::abs(z));
+            // Steps of 2^(shift - 8) / n and of 2^-6 codes: half a step, and a whole one.
+            const double gain = std::ldexp(k.integer, -13 - k.shift) * count;
+            return std::abs(gain - 1.0) * (average + std::abs(z)) +
+                   std::ldexp(0.5 / count, k.shift - 8) + 0x1p-6;
         }
         case PoolRule::float_sum:  // every addition of the window rounds
             return (count + 16) * kUnitRoundoff * average + 2 * kUnitRoundoff * std::abs(z);

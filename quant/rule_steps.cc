@@ -150,7 +150,7 @@ Whole unclamped(AddRule rule, int32_t a, int32_t b, const AddConstants& k) {
         case AddRule::tvm:
             return plus(moved(tvm_sum(a, b, k), k.shift), z);
         case AddRule::hexagon:
-            return plus(shift_half_up(hexagon_moved(a, b, k), k.shift), 0);
+            return plus(shift_half_up(hexagon_moved(a, b, k), hexagon_last_shift(k.shift)), 0);
         default:
             return rounded(real_value(a, b, k), z);
     }
@@ -173,7 +173,7 @@ Fraction last_rounding(AddRule rule, int32_t a, int32_t b, const AddConstants& k
         case AddRule::tvm:
             return fraction(tvm_sum(a, b, k), k.shift);
         case AddRule::hexagon:
-            return fraction(int64_t{hexagon_moved(a, b, k)}, k.shift);
+            return fraction(int64_t{hexagon_moved(a, b, k)}, hexagon_last_shift(k.shift));
         default:
             return fraction(real_value(a, b, k));
     }
@@ -199,7 +199,7 @@ Fraction last_rounding(PoolRule rule, int32_t sum, int32_t count, const AverageC
         case PoolRule::truncated:
             return {static_cast<double>(sum) / count, 2 * std::abs(sum % count) == count};
         case PoolRule::mantissa:
-            return fraction(static_cast<int64_t>(sum) * k.integer, k.shift);
+            return fraction(mantissa_value(sum, k), mantissa_last_shift);
         default:
             return fraction(r1_value(centred, k.multiplier));
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "run/printable.h"
 #include "run/progress.h"
 #include "tensor/check.h"
 
@@ -44,6 +45,7 @@ bool stream_is_utf8(int fd) {
 void ConsoleTable::row(Cells cells) {
     check(cells.size() == header_.size(), "console table: a row of ", cells.size(),
           " cells under a header of ", header_.size());
+    for (std::string& cell : cells) cell = printable(cell);
     rows_.push_back(std::move(cells));
 }
 

@@ -1,24 +1,40 @@
 #include "run/guarded_main.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
+#include <system_error>
 
+#include "run/printable.h"
 #include "tensor/check.h"
 
 namespace gradus {
 
 namespace {
 
-void print_line(const std::string& prefix, std::string text) {
-    // One line whatever a file or a name holds, and nothing that a terminal obeys.
-    const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
-    std::replace_if(text.begin(), text.end(), is_control, ' ');
-    std::cerr << prefix << text << std::endl;
+// One line whatever a file or a name holds.
+void print_line(const std::string& prefix, const std::string& text) {
+    std::cerr << prefix << printable(text) << std::endl;
+}
+
+std::string file_text(const std::filesystem::filesystem_error& error) {
+    const std::string path = error.path1().empty() ? "a file" : error.path1().string();
+    const std::string reason = error.code().message();
+    return path + ": " + reason + "; check the path, its permissions and the space on its disk";
+}
+
+// Threads that cannot be made, above all.
+std::string system_text(const std::system_error& error) {
+    const std::string reason = error.code().message();
+    if (error.code() == std::errc::resource_unavailable_try_again) {
+        return "the system allows no further thread (" + reason +
+               "); give fewer --threads or raise its limit (ulimit -u)";
+    }
+    return "the system refuses a request (" + reason + "); free resources and try again";
 }
 
 int call(int argc, char** argv, int (*function)(int, char**)) {
@@ -30,7 +46,13 @@ int call(int argc, char** argv, int (*function)(int, char**)) {
         print_line(stopped ? "" : "error: ", error.what());
         return static_cast<int>(error.kind());
     } catch (const std::bad_alloc&) {
-        print_line("error: ", "out of memory; try a smaller --batch-size");
+        print_line("error: ",
+                   "out of memory; free some, or ask for less: smaller images, batches "
+                   "(--batch-size of ./train) or networks");
+    } catch (const std::filesystem::filesystem_error& error) {
+        print_line("error: ", file_text(error));
+    } catch (const std::system_error& error) {
+        print_line("error: ", system_text(error));
     } catch (const std::exception& error) {
         print_line("error: ", error.what());
     } catch (...) {

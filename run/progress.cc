@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "run/printable.h"
+
 namespace gradus {
 
 namespace {
@@ -208,7 +210,13 @@ void Progress::line(const std::string& text) {
 
 void Progress::warn(const std::string& text) {
     clear();
-    out_ << text << std::endl;
+    out_ << printable(text) << std::endl;
+}
+
+void Progress::table(const std::string& lines) {
+    if (settings_.quiet) return;
+    clear();
+    out_ << lines << std::endl;
 }
 
 }  // namespace gradus

@@ -65,6 +65,8 @@ class Progress {
     void line(const std::string& text);
     // A line that stays even with --quiet.
     void warn(const std::string& text);
+    // Lines that stay, as they are (not with --quiet): a table, whose cells are printable.
+    void table(const std::string& lines);
     // Takes the bar away, so that others may print.
     void clear();
 

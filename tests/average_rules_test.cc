@@ -41,10 +41,12 @@ __int128 by_definition(PoolRule rule, int32_t sum, int32_t n, const Grid8& g) {
         case PoolRule::truncated:
             return sum < 0 ? -floor_divide(-__int128{sum}, n) : floor_divide(sum, n);
         case PoolRule::mantissa: {
-            const Dyadic reciprocal = Dyadic::of(int64_t{1}) / count;
-            const int shift = 16 - (reciprocal.exponent + reciprocal.bits());
-            const __int128 m = half_away(__int128{1} << shift, n);
-            return Dyadic{sum * m, -shift}.integer(up);
+            int ceiling = 0;
+            while (1 << ceiling < n) ++ceiling;
+            const __int128 half = Dyadic{__int128{256} * sum, -(ceiling + 1)}.integer(up);
+            const __int128 m = floor_divide(floor_divide(__int128{1} << (15 + ceiling), n) + 1, 2);
+            const __int128 scaled = floor_divide(half * m + 32768, 32768);
+            return Dyadic{scaled, -6}.integer(up);
         }
         case PoolRule::real:
         case PoolRule::reciprocal: {
@@ -206,6 +208,20 @@ BOOST_AUTO_TEST_CASE(every_sum_equals_the_definition) {
         });
         BOOST_TEST_MESSAGE(rule_name(rule) << ": " << checked << " sums");
         BOOST_TEST(wrong == 0, rule_name(rule) << ": " << wrong << " of " << checked);
+    }
+}
+
+// Windows of 1, 2, 3, 9, 361 and 3969 codes: the table in Hexagon NN's op_avgpool_d32.
+BOOST_AUTO_TEST_CASE(mantissas_are_those_of_the_library) {
+    for (const auto& [n, shift, mantissa] : {std::tuple{1, 1, 16384},
+                                             {2, 2, 16384},
+                                             {3, 3, 21845},
+                                             {9, 5, 29127},
+                                             {361, 10, 23237},
+                                             {3969, 13, 16908}}) {
+        const AverageConstants k = average_constants(PoolRule::mantissa, 1.0f, n);
+        BOOST_TEST(k.shift == shift, n);
+        BOOST_TEST(k.integer == mantissa, n);
     }
 }
 

@@ -96,7 +96,7 @@ bool has_codes(const Program& program) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(bias_fit)
+BOOST_AUTO_TEST_SUITE(bias_fit, *boost::unit_test::label("network"))
 
 BOOST_AUTO_TEST_CASE(a_bias_leaves_room_for_every_product) {
     for (const int64_t n : {1, 9, 576, 4608, 16383}) {

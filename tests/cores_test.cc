@@ -67,7 +67,7 @@ int cores_of_mask() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(cores)
+BOOST_AUTO_TEST_SUITE(cores, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(a_quota_of_version_1_is_rounded_up) {
     BOOST_CHECK(first("/", "/", quota("", "-1", "100000")) == std::nullopt);
@@ -135,6 +135,10 @@ BOOST_AUTO_TEST_CASE(the_cores_are_those_of_the_mask_and_of_the_quota) {
     BOOST_TEST(available_cores() >= 1);
     BOOST_TEST(available_cores() == std::min(mask, quota_cores("").value_or(mask)));
 }
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(cores_of_programs, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(more_threads_than_cores_are_warned_of_by_every_program) {
     const std::string many = "1024", warning = "warning: --threads 1024: this process may use " +

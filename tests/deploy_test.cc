@@ -237,8 +237,8 @@ BOOST_AUTO_TEST_CASE(hardware_that_agrees_is_taken_and_any_other_refused) {
 
 // The run's settings carry the accumulator to ./deploy, the bundle to --verify.
 BOOST_AUTO_TEST_CASE(an_accumulator_goes_with_the_run_and_its_bundle) {
-    const std::string run = runs().folder(
-        {"--hardware", "fbgemm", "--accumulator", "acc16", "--algo", "minmax", "--bits", "8"});
+    const std::string run = runs().folder({"--hardware", "fbgemm", "--accumulator", "acc16",
+                                           "--algo", "minmax", "--bits", "8", "--epochs", "0"});
     const TemporaryFolder folder;
     const std::string bundle = folder.path("g"), onnx = folder.path("net.onnx");
     const ProcessOutcome end = run_deploy(
@@ -379,22 +379,37 @@ BOOST_AUTO_TEST_CASE(folders_of_outputs_are_made) {
 
 BOOST_AUTO_TEST_CASE(a_float_export_takes_no_flags_of_integers) {
     const std::string run = runs().folder({"--algo", "none"});
-    const Arguments flags[] = {{"--target", "float"},
-                               {"--form", "qdq"},
-                               {"--images", "3"},
-                               {"--no-layers"},
-                               {"--json"},
-                               {"--gap"},
-                               {"--logits", "l"},
-                               {"--golden", "g"},
-                               {"--encodings", "e"},
-                               {"--hardware", "acl"},
+    const Arguments flags[] = {{"--target", "float"},     {"--form", "qdq"}, {"--images", "3"},
+                               {"--no-layers"},           {"--json"},        {"--gap"},
+                               {"--logits", "l"},         {"--golden", "g"}, {"--encodings", "e"},
+                               {"--hardware", "acl"},     {"--layers"},      {"--threads", "1"},
                                {"--tensorrt-ranges", "r"}};
     for (const Arguments& flag : flags) {
         Arguments all{run, "--onnx", "x.onnx"};
         all.insert(all.end(), flag.begin(), flag.end());
         BOOST_TEST(fails(all, 2, "runs nothing; drop " + flag[0]));
     }
+}
+
+BOOST_AUTO_TEST_CASE(flags_without_effect_are_named) {
+    const std::string run = run_on("tflite");
+    const ProcessOutcome end = run_deploy({run, "--json", "--layers", "--images", "1"});
+    BOOST_TEST(end.code == 0);
+    BOOST_TEST(contains(end.err, "warning: --layers has no effect with --json"), end.err);
+    BOOST_TEST(!contains(run_deploy({run, "--json", "--images", "1"}).err, "no effect"));
+}
+
+// Commands that are printed are typed again.
+BOOST_AUTO_TEST_CASE(paths_of_printed_commands_are_quoted) {
+    const TemporaryFolder folder;
+    fs::create_directory(folder.path("my run"));
+    fs::copy_file(run_on("tflite") + "/config.toml", folder.path("my run/config.toml"));
+    BOOST_TEST(
+        fails({folder.path("my run")}, 3, "./train --resume '" + folder.path("my run") + "'"));
+    const std::string bundle = folder.path("it's");
+    const ProcessOutcome end = run_deploy({run_on("tflite"), "--images", "1", "--golden", bundle});
+    BOOST_TEST(contains(end.err, "; ./deploy --verify '" + folder.path("it") + "'\\''s' replays"),
+               end.err);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_deployed_is_one_line) {

@@ -529,7 +529,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
     add(2, {"--scales", "1,0,1"}, {"--scales", "positive", "0"});
     add(2, {"--scales", "1,1,1", "--zero-points", "0,300,0"}, {"300", "[0, 255]"});
     add(2, {"--hardware", "xnnpack", "--scales", "1,1,0.001"}, {"XNNPACK", "2^8"});
-    add(2, {"--hardware", "hexagon-nn", "--scales", "1,1,0.01"}, {"Hexagon", "63.98"});
+    add(2, {"--hardware", "hexagon-nn", "--scales", "1,1,0.0001"}, {"Hexagon", "4095"});
     add(2, {"--hardware", "tvm", "--scales", "1,0.3,1"}, {"power of two", "0.3"});
     for (const char* row : {"onnxruntime", "tflite", "fbgemm", "snpe"}) {
         add(2, {"--hardware", row, "--scales", "1,1,1e-38"}, {"--scales", "1e-38", "float32"});

@@ -395,25 +395,26 @@ BOOST_AUTO_TEST_CASE(a_data_set_of_nothing_but_damage_is_refused) {
 
 // A broken image alone in its batch; two images of which one is left, and layers that see one
 // pixel. The broken ones are odd in number, so that of some batch one image is left.
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(image_folder_runs, *boost::unit_test::label("process"))
+
 BOOST_AUTO_TEST_CASE(train_passes_over_batches_of_damage) {
     const TemporaryFolder folder, runs;
     write_folders(folder);
     for (const char* name : {"ant/0", "ant/1", "bee/0", "bee/3", "owl/0"}) {
         fs::resize_file(folder.path(join("train/", name, ".png")), 9);
     }
+    // Batch norm over a single image has huge gradients, so the rates are next to nothing.
     for (const auto& [size, model] : {std::pair{"1", "resnet20"}, {"2", "resnet18"}}) {
         const ProcessOutcome end = run_train(short_run(
             folder, {"--image-size", "8", "--stem", "imagenet", "--batch-size", size, "--max-steps",
-                     "18", "--float-lr", "1e-6", "--lr", "1e-6", "--model", model, "--on-bad-image",
-                     "skip", "--quiet", "--output", runs.path(size)}));
+                     "18", "--float-lr", "1e-20", "--lr", "1e-20", "--model", model,
+                     "--on-bad-image", "skip", "--quiet", "--output", runs.path(size)}));
         BOOST_TEST(end.code == 0, end.err);
         BOOST_TEST(end.err.find("5 of the 18 train images") != std::string::npos, end.err);
     }
 }
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(image_folder_runs, *boost::unit_test::label("process"))
 
 BOOST_AUTO_TEST_CASE(train_runs_to_its_end_and_with_damage_as_told) {
     const TemporaryFolder folder, runs;

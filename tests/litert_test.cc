@@ -42,7 +42,7 @@ PoolAttrs windows() {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(litert)
+BOOST_AUTO_TEST_SUITE(litert, *boost::unit_test::label("unit"))
 
 BOOST_AUTO_TEST_CASE(means_equal_each_kernel) {
     const PoolRule rules[] = {PoolRule::real,    PoolRule::mean,      PoolRule::mean_single,

@@ -238,6 +238,43 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_half_understood_is_refused) {
     BOOST_TEST(refused({"--config", "/"}, {"folder"}));
 }
 
+// Every alias next to its name.
+BOOST_AUTO_TEST_CASE(a_file_says_each_thing_by_one_name) {
+    const TemporaryFolder folder;
+    Options options;
+    int aliases = 0;
+    for (const Flag& flag : train_flags(options)) {
+        if (flag.use == FlagUse::question || flag.use == FlagUse::call) continue;
+        const bool width = flag.name().ends_with("-bits");
+        const std::string value = width ? "4" : flag_text(flag).empty() ? "x" : flag_text(flag);
+        for (const std::string& spelling : flag.all_names()) {
+            const std::string alias = spelling.substr(2);
+            if (alias.empty() || !spelling.starts_with("--") || alias == flag.name()) continue;
+            ++aliases;
+            for (const auto& [a, b] : {std::pair{alias, flag.name()}, {flag.name(), alias}}) {
+                const std::string text = join(a, " = ", value, "\n", b, " = ", value, "\n");
+                BOOST_TEST(throws(ErrorKind::usage,
+                                  {"recipe.toml:2: '" + b + "' and '" + a + "'", "keep one"},
+                                  [&] { with_file(folder, text); }),
+                           text);
+            }
+        }
+    }
+    BOOST_TEST(aliases >= 9);
+    BOOST_TEST(with_file(folder, "wd = 0.25\nbits = 3\nweight-bits = 4\n").weight_decay == 0.25);
+}
+
+// A path is bytes: they are kept, or the run is refused before it begins.
+BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_come_back_from_the_file) {
+    const TemporaryFolder folder;
+    for (const char* path : {"/caf\xe9 1", "/a\\b\"\xff#", "/caf\xc3\xa9"}) {
+        const Options o = train({"--data-path", path});
+        BOOST_TEST(with_file(folder, config_toml(o)).data_path == path);
+    }
+    BOOST_TEST(refused({"--data-path", "/it's \xff"}, {"--data-path", "not UTF-8", "rename"}));
+    BOOST_TEST(refused({"--weights", "/a\n\xff"}, {"--weights", "not UTF-8", "rename"}));
+}
+
 BOOST_AUTO_TEST_CASE(config_toml_runs_the_same_again) {
     const TemporaryFolder folder;
     const Options o = train({"--lr", "0.1000000000000000055", "--weight-decay", "1e-4", "--bits",

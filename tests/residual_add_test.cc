@@ -43,6 +43,10 @@ const std::vector<Case>& cases() {
                                         0,
                                         255},
                                        {{0.25f, 0}, {0.0625f, 0}, {0.5f, 0}, 0, 255},
+                                       {{0.4f, 120}, {0.37f, 131}, {0.0213f, 5}, 0, 255},
+                                       {{0.8f, 128}, {0.91f, 130}, {0.0203f, 128}, 0, 255},
+                                       {{1.3f, 100}, {0.003f, 7}, {0.0061f, 99}, 0, 255},
+                                       {{2.0f, 30}, {1.9f, 31}, {0.00097f, 250}, 0, 255},
                                        {{0.05f, 64}, {0.05f, 60}, {0.1f, 100}, 64, 200},
                                        {{0.05f, 0}, {0.05f, 0}, {0.1f, 0}, -128, 127},
                                        {{0.05f, -128}, {0.05f, -128}, {0.1f, -128}, -128, 127},
@@ -108,21 +112,27 @@ struct Definition {
     Dyadic a_offset = negated((sa * za).f32()), b_offset = negated((sb * zb).f32());
     Dyadic reciprocal = (Dyadic::of(1.0f) / sy).f32();
     int larger = c.a.scale > c.b.scale ? log2(ra) : log2(rb);
-    int hexagon_shift = 0;
+    int hexagon_shift = 0, hexagon_cut = 1;
     int64_t hexagon_a = 0, hexagon_b = 0, hexagon_offset = 0;
 
     Definition(AddRule r, const Case& k) : rule(r), c(k) {
         // (a + b) / y in 16 bits: as many bits below the point as leave the sum below 2^14.
         const Dyadic ha = (reciprocal * sa).f32(), hb = (reciprocal * sb).f32();
         const Dyadic widened = ((ha + hb).f32() * Dyadic::of(16384.0f / 16380.0f)).f32();
-        hexagon_shift = std::min(std::max(5 - log2(widened), 0), 7);
-        const Dyadic unit{1, 8 + hexagon_shift};
-        hexagon_a = std::min<int64_t>((ha * unit).integer(away), 16383);
-        hexagon_b = std::min<int64_t>((hb * unit).integer(away), 16383);
+        const int bits = std::min(5 - log2(widened), 7);
+        const Dyadic unit{1, 8 + bits};
+        hexagon_a = (ha * unit).integer(away);
+        hexagon_b = (hb * unit).integer(away);
+        // A given output range with no bit below the point leaves one more of the products, and the
+        // offset is not saturated.
+        const bool underrange = bits <= 0;
+        hexagon_cut = 1 << (underrange ? 7 + bits : 8);
+        hexagon_shift = underrange ? 1 : bits;
         hexagon_offset = (int64_t{c.y.zero_point} << hexagon_shift) -
                          static_cast<int64_t>(floor_divide(
-                             c.a.zero_point * hexagon_a + c.b.zero_point * hexagon_b, 256));
-        hexagon_offset = static_cast<int64_t>(saturated(hexagon_offset, INT16_MAX));
+                             c.a.zero_point * hexagon_a + c.b.zero_point * hexagon_b, hexagon_cut));
+        if (!underrange)
+            hexagon_offset = static_cast<int64_t>(saturated(hexagon_offset, INT16_MAX));
     }
 
     static int log2(const Dyadic& v) { return v.exponent + v.bits() - 1; }
@@ -155,7 +165,8 @@ struct Definition {
             case AddRule::tvm:  // exact: powers of two
                 return ((xa * sa + xb * sb) / sy).integer(up) + z;
             case AddRule::hexagon: {
-                const int64_t t = (256 * a * hexagon_a + 256 * b * hexagon_b) >> 16;
+                const auto t =
+                    static_cast<int64_t>(floor_divide(a * hexagon_a + b * hexagon_b, hexagon_cut));
                 const __int128 moved = saturated(t + hexagon_offset, INT16_MAX);
                 return Dyadic{moved, -hexagon_shift}.integer(up);
             }
@@ -298,9 +309,9 @@ BOOST_AUTO_TEST_CASE(refusals_look_at_both_ratios) {
     BOOST_TEST(!add_refusal(AddRule::xnnpack, one, low, one).empty());
     BOOST_TEST(add_refusal(AddRule::xnnpack, one, {0x1p-10f, 0}, one).empty());
     BOOST_TEST(!add_refusal(AddRule::xnnpack, one, {0x1.fffffep-11f, 0}, one).empty());
-    BOOST_TEST(!add_refusal(AddRule::hexagon, large, one, one).empty());
-    BOOST_TEST(add_refusal(AddRule::hexagon, {31.9f, 0}, {32.0f, 0}, one).empty());
-    BOOST_TEST(!add_refusal(AddRule::hexagon, {32.0f, 0}, {32.0f, 0}, one).empty());
+    BOOST_TEST(add_refusal(AddRule::hexagon, large, one, one).empty());
+    BOOST_TEST(add_refusal(AddRule::hexagon, {2047.0f, 0}, {2047.5f, 0}, one).empty());
+    BOOST_TEST(!add_refusal(AddRule::hexagon, {2047.5f, 0}, {2047.6f, 0}, one).empty());
     BOOST_TEST(add_refusal(AddRule::torch, small, large, one).empty());
 }
 

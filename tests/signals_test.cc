@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <sstream>
@@ -107,7 +109,7 @@ BOOST_AUTO_TEST_CASE(every_error_is_one_line_and_a_code) {
     const Outcome usage =
         outcome_of([](int, char**) -> int { fail(ErrorKind::usage, "two\nlines"); });
     BOOST_TEST(usage.code == 2);
-    BOOST_TEST(usage.text == "error: two lines\n");
+    BOOST_TEST(usage.text == "error: two\\x0alines\n");
     const Outcome data = outcome_of([](int, char**) -> int { fail(ErrorKind::data, "torn"); });
     BOOST_TEST(data.code == 3);
     const Outcome stopped =
@@ -155,6 +157,38 @@ BOOST_AUTO_TEST_CASE(the_version_names_its_build) {
     BOOST_TEST(version_line().find(version_commit()) != std::string::npos);
     BOOST_TEST(version_line().find(version_build()) != std::string::npos);
     BOOST_TEST(version_build().find("openblas") != std::string::npos);
+}
+
+// Exceptions of the library too are cause and remedy.
+BOOST_AUTO_TEST_CASE(exceptions_of_the_system_say_what_to_do) {
+    const auto outcome = [](int (*function)(int, char**)) {
+        std::ostringstream text;
+        std::streambuf* const before = std::cerr.rdbuf(text.rdbuf());
+        const int code = guarded_main(0, nullptr, function);
+        std::cerr.rdbuf(before);
+        BOOST_TEST(code == 1);
+        return text.str();
+    };
+    BOOST_TEST(
+        outcome([](int, char**) -> int {
+            throw std::system_error(EAGAIN, std::generic_category(), "thread");
+        }).find("no further thread (Resource temporarily unavailable); give fewer --threads") !=
+        std::string::npos);
+    BOOST_TEST(outcome([](int, char**) -> int {
+                   throw std::system_error(EMFILE, std::generic_category());
+               }).find("(Too many open files); free resources") != std::string::npos);
+    BOOST_TEST(outcome([](int, char**) -> int {
+                   std::filesystem::rename("/nowhere/a", "/nowhere/b");
+                   return 0;
+               }) ==
+               "error: /nowhere/a: No such file or directory; check the path, its permissions "
+               "and the space on its disk\n");
+    BOOST_TEST(outcome([](int, char**) -> int {
+                   throw std::bad_alloc();
+               }).find("out of memory; ") != std::string::npos);
+    BOOST_TEST(outcome([](int, char**) -> int {
+                   fail(ErrorKind::runtime, "a\x1b]0;b\x07\n\xc2\x9b\xff\xc3\xa9");
+               }) == "error: a\\x1b]0;b\\x07\\x0a\\xc2\\x9b\\xff\xc3\xa9\n");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "run/printable.h"
 #include "run/suggest.h"
 #include "tensor/check.h"
 
@@ -190,8 +191,21 @@ std::string flag_literal(const Flag& flag) {
     } else {
         return flag_text(flag);
     }
-    // Bytes that are not UTF-8 (a path may hold them) are replaced instead of refused.
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string flag_file_literal(const Flag& flag) {
+    if (!std::holds_alternative<std::string*>(flag.target)) return flag_literal(flag);
+    const std::string text = flag_text(flag);
+    try {
+        return nlohmann::json(text).dump();
+    } catch (const nlohmann::json::type_error&) {
+        check_kind(text.find_first_of("'\n\r") == std::string::npos, ErrorKind::usage, "--",
+                   flag.name(), " ", printable(text),
+                   " is not UTF-8 and holds a quote or a line break: ",
+                   "config.toml cannot keep it; rename the file or folder");
+        return "'" + text + "'";
+    }
 }
 
 std::string help_text(const std::string& usage, const std::vector<Flag>& flags, bool everything) {

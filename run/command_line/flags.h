@@ -53,8 +53,12 @@ void set_flag(const Flag& flag, const std::string& text);
 
 // The value as --name=VALUE takes it; numbers round-trip.
 std::string flag_text(const Flag& flag);
-// The value as JSON and as TOML spell it (texts quoted; numbers and booleans bare).
+// The value as JSON and as TOML spell it (texts quoted; numbers and booleans bare). Bytes that are
+// not UTF-8 are replaced: for what people read.
 std::string flag_literal(const Flag& flag);
+// For a file that --config reads: bytes that are not UTF-8, which a path may hold, stand as they
+// are in single quotes. Error(usage) where a single quote or a line break is next to them.
+std::string flag_file_literal(const Flag& flag);
 
 // The help page: the common flags by their first name, or every flag with its aliases.
 std::string help_text(const std::string& usage, const std::vector<Flag>& flags, bool everything);

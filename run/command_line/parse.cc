@@ -85,6 +85,7 @@ std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int arg
 void set_from_file(const std::vector<Flag>& flags, const std::string& path) {
     std::vector<std::string> known;
     for (const Flag& flag : flags) known.push_back(flag.name());
+    std::map<std::string, std::string> given;  // the name of a flag, and that of the file
     for (const ConfigEntry& entry : read_config_file(path)) {
         const auto names_it = [&](const Flag& flag) {
             for (const std::string& name : flag.all_names()) {
@@ -101,6 +102,9 @@ void set_from_file(const std::vector<Flag>& flags, const std::string& path) {
                    "' that a file may set; ",
                    nearest.empty() || nearest == entry.key ? "see --help-all"
                                                            : "did you mean '" + nearest + "'?");
+        const auto [first, fresh] = given.try_emplace(flag->name(), entry.key);
+        check_kind(fresh, ErrorKind::usage, place, "'", entry.key, "' and '", first->second,
+                   "' are two names of one thing; keep one");
         try {
             set_flag(*flag, entry.value);
         } catch (const Error& error) {

@@ -14,6 +14,8 @@
 #include "run/deploy/export.h"
 #include "run/deploy/logits_files.h"
 #include "run/deploy/open_run.h"
+#include "run/printable.h"
+#include "run/shell_word.h"
 #include "run/signals.h"
 #include "run/threads.h"
 #include "run/train/assemble.h"
@@ -142,7 +144,7 @@ void Deployment::write_golden() {
     save_golden(options_.golden, run_.model, program_, images, run_facts(run_),
                 [] { stop_if_interrupted("while writing the bundle"); });
     progress_.line(join("golden bundle of ", images.shape()[0], " images in ", options_.golden,
-                        "; ./deploy --verify ", options_.golden, " replays it"));
+                        "; ./deploy --verify ", shell_word(options_.golden), " replays it"));
 }
 
 std::vector<std::string> Deployment::differences() const {
@@ -222,6 +224,12 @@ int Deployment::run() {
     progress_.line(join(options_.run, ": ", run_.options.model, ", stem ", run_.stem, ", ",
                         algorithms_text(run_.options), " on ", name));
     progress_.line(run_.data.announcement);
+    if (!options_.data_path.empty() && run_.options.dataset == "synthetic") {
+        progress_.warn("warning: --data-path has no effect on images that this program draws");
+    }
+    if (options_.json && options_.given.contains("layers")) {
+        progress_.warn("warning: --layers has no effect with --json, which always has them");
+    }
     for (const std::string& line : written) progress_.line(line);
     measure();
     if (!options_.golden.empty()) write_golden();
@@ -252,7 +260,7 @@ int verify(const DeployOptions& options) {
     for (const GoldenLayer& layer : layers) {
         json["layers"].push_back(layer_json(layer));
         if (options.json || !options.layers) continue;
-        std::cout << layer.folder << "  " << layer.op << "  "
+        std::cout << printable(layer.folder + "  " + layer.op) << "  "
                   << (!layer.difference.empty() ? "differs"
                       : layer.replayed          ? "equal"
                                                 : "whole; computed in float, not replayed")
@@ -260,10 +268,10 @@ int verify(const DeployOptions& options) {
     }
     if (options.json) std::cout << json.dump(2) << '\n';
     if (difference.empty()) {
-        if (!options.json) std::cout << options.verify << ": every layer replays\n";
+        if (!options.json) std::cout << printable(options.verify) << ": every layer replays\n";
         return 0;
     }
-    std::cerr << "error: " << options.verify << " differs: " << difference << '\n';
+    std::cerr << "error: " << printable(options.verify + " differs: " + difference) << '\n';
     return 1;
 }
 

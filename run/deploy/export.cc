@@ -54,6 +54,7 @@ void refuse_beside_float(const DeployOptions& o) {
     const std::pair<bool, const char*> flags[] = {{!o.hardware.empty(), "--hardware"},
                                                   {o.images >= 0, "--images"},
                                                   {!o.layers, "--no-layers"},
+                                                  {o.given.contains("layers"), "--layers"},
                                                   {o.gap, "--gap"},
                                                   {!o.golden.empty(), "--golden"},
                                                   {!o.logits.empty(), "--logits"},
@@ -61,7 +62,8 @@ void refuse_beside_float(const DeployOptions& o) {
                                                   {!o.form.empty(), "--form"},
                                                   {!o.encodings.empty(), "--encodings"},
                                                   {!o.tensorrt_ranges.empty(), "--tensorrt-ranges"},
-                                                  {o.json, "--json"}};
+                                                  {o.json, "--json"},
+                                                  {o.threads > 0, "--threads"}};
     for (const auto& [given, flag] : flags) {
         check_kind(!given, ErrorKind::usage, "the run in ", o.run,
                    " has --algo none: --onnx writes ",

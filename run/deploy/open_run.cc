@@ -6,6 +6,7 @@
 
 #include "io/sha256.h"
 #include "models/models.h"
+#include "run/shell_word.h"
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
 #include "run/train/load_network.h"
@@ -41,7 +42,7 @@ void check_finished(const std::string& folder) {
     std::error_code ignored;
     check_kind(std::filesystem::exists(folder + "/model.safetensors", ignored), ErrorKind::data,
                "the run in ", folder, " is not finished: it has no model.safetensors; go on with ",
-               "./train --resume ", folder);
+               "./train --resume ", shell_word(folder));
 }
 
 // These options decide what ./train computed.

@@ -95,6 +95,7 @@ DeployOptions parse_deploy(int argc, const char* const* argv) {
         options.answer = help_text(kDeployUsage, deploy_flags(defaults), false);
     }
     if (!options.answer.empty()) return options;
+    options.given = given;
     if (!options.verify.empty()) check_alone(options, given);
     check_exports(options);
     check_kind(!options.run.empty() || !options.verify.empty(), ErrorKind::usage,

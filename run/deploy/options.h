@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ struct DeployOptions {
     bool help = false;
     bool version = false;
 
-    std::string answer;  // not empty: print it and end with 0 (--help, --version)
+    std::set<std::string> given;  // the flags on the command line, by their names
+    std::string answer;           // not empty: print it and end with 0 (--help, --version)
 };
 
 // Throws Error(usage) in one line.

@@ -30,7 +30,7 @@ const char* formula(AddRule rule) {
         case AddRule::tvm:
             return "both on the finer grid by shifts, the sum / 2^shift, ties up; + z";
         case AddRule::hexagon:
-            return "((256 a A + 256 b B) >> 16) + offset, / 2^shift, ties up";
+            return "((a A + b B) >> min(8, 7 + shift)) + offset, / 2^max(shift, 1), ties up";
         default:
             return "rne((a - z_a) ra + (b - z_b) rb) + z";
     }

@@ -27,7 +27,8 @@ const char* formula(PoolRule rule) {
         case PoolRule::truncated:
             return "sum / n, toward zero";
         case PoolRule::mantissa:
-            return "sum recip / 2^shift, ties up";
+            return "((256 sum / 2^shift) recip + 2^15) >> 15, / 2^6; both quotients rounded, ties "
+                   "up";
         case PoolRule::reciprocal:
             return "rne((sum - n z) m) + z, m = f32(1 / n)";
         case PoolRule::float_sum:

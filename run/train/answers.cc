@@ -6,6 +6,8 @@
 #include "models/models.h"
 #include "run/console_table.h"
 #include "run/output_path.h"
+#include "run/printable.h"
+#include "run/shell_word.h"
 #include "run/train/assemble.h"
 #include "run/train/checkpoint.h"
 #include "run/train/idle_flags.h"
@@ -76,7 +78,8 @@ void show(const Options& o, const Graph& graph, std::ostream& out) {
     if (o.dot.empty()) return;
     make_parent_folders(o.dot);
     write_file_atomically(o.dot, graph_dot(graph, o.model + " " + o.hardware));
-    std::cerr << "wrote " << o.dot << "; dot -Tsvg " << o.dot << " draws it\n";
+    std::cerr << "wrote " << printable(o.dot) << "; dot -Tsvg " << shell_word(o.dot)
+              << " draws it\n";
 }
 
 // The line about --weights; empty without it.
@@ -87,11 +90,11 @@ std::string read_weights(const Options& o, const Graph& network) {
 
 void print_dry_run(const Options& o, const DataSplits& data, const std::string& weights,
                    std::ostream& out) {
-    for (const std::string& line : header_lines(o)) out << line << '\n';
-    out << data.announcement << '\n';
-    if (!weights.empty()) out << weights << '\n';
+    for (const std::string& line : header_lines(o)) out << printable(line) << '\n';
+    out << printable(data.announcement) << '\n';
+    if (!weights.empty()) out << printable(weights) << '\n';
     for (const std::string& line : idle_flags(o, data.train->facts())) {
-        std::cerr << "warning: " << line << '\n';
+        std::cerr << "warning: " << printable(line) << '\n';
     }
 }
 

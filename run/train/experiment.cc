@@ -400,7 +400,7 @@ void Experiment::report_layers(const Comparison& comparison) {
     }
     std::ostringstream table;
     print_layer_table(table, rows, stream_is_utf8(2));
-    progress_.line(table.str());
+    progress_.table(table.str());
 }
 
 int Experiment::judge(const IntegerEvaluation& found, const std::vector<std::string>& constants) {

@@ -64,6 +64,7 @@ void resolve(Options& o) {
         "--algo");
     check_kind(!o.nesterov || o.opt != "sgd" || o.momentum > 0, ErrorKind::usage,
                "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
+    config_toml(o);  // refuses what it cannot keep
 }
 
 // A plain --bits, --algo or --calibration on the command line overrides what the file said of

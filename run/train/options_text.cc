@@ -28,7 +28,7 @@ std::string config_toml(const Options& options) {
             section = flag.section;
             text += "\n# " + section + "\n";
         }
-        text += flag.name() + " = " + flag_literal(flag) + "\n";
+        text += flag.name() + " = " + flag_file_literal(flag) + "\n";
     }
     return text;
 }

@@ -14,6 +14,7 @@
 
 #include "io/atomic_file.h"
 #include "run/resources.h"
+#include "run/shell_word.h"
 #include "run/version.h"
 #include "tensor/check.h"
 
@@ -56,7 +57,7 @@ void refuse_taken(const std::string& path) {
     check_kind(!exists(path + "/result.json"), ErrorKind::usage, path,
                " already holds a finished run; choose another --output");
     check_kind(!exists(path + "/config.toml") && !exists(path + "/run.json"), ErrorKind::usage,
-               path, " already holds a run; resume it with --resume ", path,
+               path, " already holds a run; resume it with --resume ", shell_word(path),
                " or choose another --output");
 }
 
@@ -181,7 +182,7 @@ RunFolder::RunFolder(const Options& options) : resumed_(!options.resume.empty())
 }
 
 std::string RunFolder::resume_command() const {
-    return "./train --resume " + path_;
+    return "./train --resume " + shell_word(path_);
 }
 
 std::vector<std::pair<std::string, std::string>> RunFolder::recorded_data_sha256() const {
