@@ -269,7 +269,7 @@ AVERAGE = {
                                            + a["zero_point"], a),
     "half-away": lambda s, n, k, a: code(toward_zero(np.where(s > 0, s + n // 2, s - n // 2), n), a),
     "truncated": lambda s, n, k, a: code(toward_zero(s, n), a),
-    "mantissa": lambda s, n, k, a: code(up(s * k["integer"], k["shift"]), a),
+    "mantissa": lambda s, n, k, a: code(up(up(up(256 * s, k["shift"]) * k["integer"], 15), 6), a),
 }
 
 AVERAGE["reciprocal"] = AVERAGE["real"]
@@ -285,8 +285,8 @@ def average_constants(rule, s, n):
         k = n.bit_length() - 1
         return {"q31": 2**(30 + k) // n, "exponent": 1 - k}
     if rule == "mantissa":
-        shift = 16 - int(np.frexp(1 / F64(n))[1])
-        return {"integer": int(rha(2.0**shift / F64(n))), "shift": shift}
+        log2 = (int(n) - 1).bit_length()  # rounded up
+        return {"integer": ((1 << (15 + log2)) // int(n) + 1) >> 1, "shift": log2 + 1}
     return {}
 
 
