@@ -269,7 +269,8 @@ AVERAGE = {
                                            + a["zero_point"], a),
     "half-away": lambda s, n, k, a: code(toward_zero(np.where(s > 0, s + n // 2, s - n // 2), n), a),
     "truncated": lambda s, n, k, a: code(toward_zero(s, n), a),
-    "mantissa": lambda s, n, k, a: code(up(up(up(256 * s, k["shift"]) * k["integer"], 15), 6), a),
+    "mantissa": lambda s, n, k, a: code(
+        up((sat16(up(256 * s, k["shift"])) * k["integer"] + (1 << 15)) >> 15, 6), a),
 }
 
 AVERAGE["reciprocal"] = AVERAGE["real"]
