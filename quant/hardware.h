@@ -40,6 +40,8 @@ struct Hardware {
     BiasRule bias = BiasRule::accumulator;
     // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
+    // One filter for each channel: summed in exact int32 by every kernel.
+    bool exact_depthwise = false;
     MultiplierRange multipliers{};
     bool exact = false;  // the formula was read in open source; else nominal
     // Windows are divided by all their pixels, also by padding that shall not count.
