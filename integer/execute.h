@@ -35,10 +35,10 @@ Tensor execute(const Program& program, const Tensor& images, IntegerKernel kerne
 Tensor execute(const Instruction& instruction, const std::vector<Tensor>& inputs,
                IntegerKernel kernel, const ObserveAccumulators& accumulators = nullptr);
 
-// The end of an instruction alone, from accumulators [..., channels] as ObserveAccumulators has them:
-// conv2d, linear and requantize; `other` are the codes of the shortcut, where the instruction reads
-// one. Of averages the sums [V], `other` being the count of each, I32 [V]; not of float_sum. Gives
-// the output in the accumulators' shape.
+// The end of an instruction alone, from accumulators [..., channels] as ObserveAccumulators has
+// them: conv2d, linear and requantize; `other` are the codes of the shortcut, where the instruction
+// reads one. Of averages the sums [V], `other` being the count of each, I32 [V]; not of float_sum.
+// Gives the output in the accumulators' shape.
 Tensor execute_from_accumulators(const Instruction& instruction, const Tensor& accumulators,
                                  const Tensor& other = Tensor());
 

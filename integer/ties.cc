@@ -200,8 +200,8 @@ std::vector<int32_t> sums_at_steps(const Instruction& i, int32_t count, const Qu
     return sums;
 }
 
-// Images of one channel. In each the codes lie within eight of each other, so that all averages come
-// and a share 1 / n of the windows of n codes are ties.
+// Images of one channel. In each the codes lie within eight of each other, so that all averages
+// come and a share 1 / n of the windows of n codes are ties.
 Ties window_ties(const QuantFormat& format, const Shape& x) {
     const int64_t pixels = x[1] * x[2];
     const int64_t count = std::clamp<int64_t>(kMostElements / pixels, 2, 2048);
