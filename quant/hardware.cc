@@ -97,7 +97,7 @@ std::vector<Hardware> benchmark_rows() {
          .exact = true,
          .evidence =
              "PyTorch 2.15, engine fbgemm, tie-seeking vectors; FBGEMM QuantUtilsAvx2; not: "
-             "pools of NCHW memory"},
+             "pools of NCHW memory, exact sums of depthwise layers"},
     };
 }
 
@@ -113,8 +113,12 @@ std::vector<Hardware> reference_rows() {
          .add = AddRule::onnxruntime,
          .mean = PoolRule::real,
          .window = PoolRule::float_sum,
+         .accumulators = {AccumulatorPolicy::exact, AccumulatorPolicy::pairs16},
+         .exact_depthwise = true,
          .exact = true,
-         .evidence = "onnxruntime 1.32, tie-seeking vectors"},
+         .evidence =
+             "onnxruntime 1.32, tie-seeking vectors; x86 without VNNI: --accumulator pairs16, or "
+             "session.x64quantprecision = 1"},
         {.name = "tflite",
          .description = "TFLite's reference kernels: two roundings in Q31",
          .weight = narrow(per_channel),
@@ -234,7 +238,7 @@ void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy) {
         if (has_accumulator(row, policy)) others += join(' ', row.name);
     }
     fail(ErrorKind::usage, "--accumulator ", accumulator_name(policy), ": ", hardware.name,
-         " sums in exact int32; drop it, or take --hardware", others);
+         " does not sum so; drop it, or take --hardware", others);
 }
 
 std::string multiplier_refusal(const Hardware& hardware, float multiplier) {
@@ -249,6 +253,7 @@ std::string rules_text(const Hardware& h) {
     for (size_t i = 0; h.accumulators.size() > 1 && i < h.accumulators.size(); ++i) {
         text += join(i == 0 ? ", accumulators " : " or ", accumulator_name(h.accumulators[i]));
     }
+    if (h.exact_depthwise) text += " (depthwise exact)";
     return text;
 }
 

@@ -48,6 +48,8 @@ struct Hardware {
     BoundRule bound = BoundRule::half_even;
     // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
+    // One filter for each channel: summed in exact int32 by every kernel.
+    bool exact_depthwise = false;
     MultiplierRange multipliers{};
     bool exact = false;  // compared with the library, as the evidence says; else nominal
     // Windows are divided by all their pixels, also by padding that should not count.

@@ -312,12 +312,25 @@ void refuse_impossible(const Graph& network, const Recipe& recipe, const Hardwar
     if (hardware.always_counts_padding) refuse_uncounted_padding(network, hardware);
 }
 
-// On every layer that sums codes, in training as in inference.
-void set_accumulators(Graph& graph, AccumulatorPolicy policy) {
+// The convolutions with one filter for each channel.
+std::set<std::string> depthwise_layers(const Graph& network) {
+    std::set<std::string> names;
+    for (const Node& node : network.nodes()) {
+        if (node.op != "conv2d") continue;
+        const Shape& w = network.node(node.inputs[1]).parameter->value.shape();
+        const bool alone = w[3] == 1 && conv2d_attrs(node.attributes).groups == w[0];
+        if (alone) names.insert(node.name);
+    }
+    return names;
+}
+
+// On every layer that sums codes, in training as in inference, but not on those of `exact`.
+void set_accumulators(Graph& graph, AccumulatorPolicy policy, const std::set<std::string>& exact) {
     if (policy == AccumulatorPolicy::exact) return;
     for (int id = 0; id < static_cast<int>(graph.nodes().size()); ++id) {
         Node& node = graph.node(id);
         if (!is_weighted(node) || graph.node(node.inputs[1]).op != "quantize") continue;
+        if (exact.count(node.name)) continue;
         node.attributes.set("accumulator_policy", accumulator_name(policy));
     }
 }
@@ -345,10 +358,12 @@ QuantizedModel quantize(const Graph& network, const Recipe& recipe) {
     model.hardware = &find_hardware(recipe.hardware);
     refuse_impossible(network, recipe, *model.hardware);
     QuantizerPool pool(model.recipe, *model.hardware);
+    const auto exact_layers =
+        model.hardware->exact_depthwise ? depthwise_layers(network) : std::set<std::string>{};
     const auto rewritten = [&](Phase phase) {
         Graph graph =
             Rewriter(network, *model.hardware, model.folding(), pool, model.merged, phase).run();
-        set_accumulators(graph, recipe.accumulator);
+        set_accumulators(graph, recipe.accumulator, exact_layers);
         return graph;
     };
     model.training = rewritten(Phase::training);

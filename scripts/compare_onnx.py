@@ -10,6 +10,11 @@ code tensor as an output. With graph optimisations on, every convolution has to 
 no code may differ; with them off (the file's floats as they stand) the difference is only reported.
 onnx.checker looks at the file, and in the form qdq at those of all targets.
 
+On x86 CPUs without VNNI onnxruntime saturates pairs of products of unsigned activations in 16 bits
+unless the session's entry session.x64quantprecision is 1, which this script sets. Signed activations are
+summed exactly, and with the entry their files are refused. A run with --accumulator pairs16 is to
+saturate, so the entry is left alone; its codes are equal on such CPUs only.
+
 Needs the PyPI packages onnxruntime and onnx (scripts/setup.sh --oracles makes .oracles, which is found
 by itself). Without them nothing is compared: a line on stderr says so, and the code is 0. Ends with 1
 if a code differs or a file is refused."""
@@ -22,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 
+from cpu_features import cpu_line
 from oracle_packages import ROOT, find_packages
 
 PACKAGES = ("numpy", "onnx", "onnxruntime")
@@ -34,6 +40,8 @@ def arguments():
     parser.add_argument("run", help="folder of a finished run")
     parser.add_argument("--images", type=int, default=1000, help="of the test set")
     parser.add_argument("--form", choices=["qdq", "qoperator"], default="qdq")
+    parser.add_argument("--x64quantprecision", choices=["0", "1"],
+                        help="the session's entry; else 1 for unsigned activations and exact sums")
     parser.add_argument("--measure", action="store_true", help="demand no equality")
     parser.add_argument("--deploy", default=str(ROOT / "deploy"), help="the program")
     return parser.parse_args()
@@ -101,7 +109,17 @@ def with_outputs(path, names):
     return model.SerializeToString()
 
 
-def session(model, optimised, file):
+def saturates(manifest):
+    """Whether the run sums by pairs16 in some layer."""
+    return any(layer["attributes"].get("accumulator_policy") == "pairs16" for layer in manifest["layers"])
+
+
+def precision_of(manifest):
+    grids = [layer["output"]["grid"] for layer in manifest["layers"] if layer["output"]["grid"]]
+    return "0" if saturates(manifest) or any(grid["signed"] for grid in grids) else "1"
+
+
+def session(model, optimised, file, precision):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     levels = onnxruntime.GraphOptimizationLevel
@@ -110,6 +128,8 @@ def session(model, optimised, file):
     options.log_severity_level = 3
     # Else int8 activations are computed in float on x86.
     options.add_session_config_entry("session.qdqisint8allowed", "1")
+    # Else x86 CPUs without VNNI saturate pairs of products in 16 bits.
+    options.add_session_config_entry("session.x64quantprecision", precision)
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as reason:  # pylint: disable=broad-except
@@ -141,7 +161,8 @@ def compare(run, layers, folder):
             wrong[name] += int((gap > 0).sum())
             largest = max(largest, int(gap.max()))
     different = sum(wrong.values())
-    first = next((layer["name"] for name, layer in layers if wrong[name]), "none")
+    first = next((f"{layer['name']} ({wrong[name]:,} of {wanted[name].size:,})"
+                  for name, layer in layers if wrong[name]), "none")
     return codes, different, largest, first, logits_different
 
 
@@ -168,20 +189,24 @@ def main():
         extended = with_outputs(model, [name for name, _ in layers])
         print(f"onnxruntime {onnxruntime.__version__}, form {options.form}, "
               f"{manifest['program']['images']} images, {len(layers)} code tensors")
+        precision = options.x64quantprecision or precision_of(manifest)
+        print(f"{cpu_line()}\nsession.x64quantprecision {precision}: 0 lets x86 without VNNI saturate "
+              "pairs of products")
         convolutions = sum(layer["op"] == "conv2d" for layer in manifest["layers"])
-        fused = session(extended, True, folder / "optimised.onnx")
+        fused = session(extended, True, folder / "optimised.onnx", precision)
         became = count_nodes(folder / "optimised.onnx", "QLinearConv")
         print(f"{became} QLinearConv for {convolutions} convolutions")
         outcome = compare(fused, layers, folder / "golden")
         report("optimised", outcome)
-        plain = session(extended, False, folder / "plain.onnx")
+        plain = session(extended, False, folder / "plain.onnx", precision)
         report("not optimised", compare(plain, layers, folder / "golden"))
         good = accepted(options.form, model)
         if options.form == "qdq":
             good = check_targets(options, folder) and good
     equal = became >= convolutions and outcome[1] == 0
     if not equal and not options.measure:
-        print("compare_onnx: FAILED, onnxruntime and the integers differ", file=sys.stderr)
+        hint = ("; --accumulator pairs16 is for x86 CPUs without VNNI" if saturates(manifest) else "")
+        print("compare_onnx: FAILED, onnxruntime and the integers differ" + hint, file=sys.stderr)
     return 0 if good and (equal or options.measure) else 1
 
 

@@ -200,8 +200,8 @@ def add_tvm(x, y, k, a):
 
 
 def add_hexagon(x, y, k, a):
-    v = (256 * x * k["a_integer"] + 256 * y * k["b_integer"]) >> 16
-    return code(up(sat16(v + k["offset"]), k["shift"]), a)
+    v = (x * k["a_integer"] + y * k["b_integer"]) >> min(8, 7 + k["shift"])
+    return code(up(sat16(v + k["offset"]), max(k["shift"], 1)), a)
 
 
 def add_real(x, y, k, a):
@@ -232,10 +232,11 @@ def add_constants(rule, sa, za, sb, zb, sy, zy):
         u = one / sy
         ra, rb = u * sa, u * sb
         e = int(np.frexp((ra + rb) * F32(16384 / 16380))[1])
-        shift = int(np.clip(6 - e, 0, 7))
-        ia, ib = (int(min(rha(F64(r) * 256 * 2**shift), 16383)) for r in (ra, rb))
-        offset = sat16(zy * 2**shift - ((za * ia + zb * ib) >> 8))
-        return {"a_integer": ia, "b_integer": ib, "shift": shift, "offset": int(offset)}
+        shift = int(np.clip(6 - e, -6, 7))
+        ia, ib = (int(min(rha(F64(r) * 2.0**(8 + shift)), 16383)) for r in (ra, rb))
+        offset = zy * 2**max(shift, 1) - ((za * ia + zb * ib) >> min(8, 7 + shift))
+        return {"a_integer": ia, "b_integer": ib, "shift": shift,
+                "offset": int(sat16(offset)) if shift > 0 else offset}
     made = {"a_ratio": sa / sy, "b_ratio": sb / sy}
     if rule == "onnxruntime":
         zeros = fma(made["a_ratio"], F32(za), made["b_ratio"] * F32(zb))
@@ -270,7 +271,7 @@ AVERAGE = {
     "half-away": lambda s, n, k, a: code(toward_zero(np.where(s > 0, s + n // 2, s - n // 2), n), a),
     "truncated": lambda s, n, k, a: code(toward_zero(s, n), a),
     "mantissa": lambda s, n, k, a: code(
-        up((sat16(up(256 * s, k["shift"])) * k["integer"] + (1 << 15)) >> 15, 6), a),
+        up((sat16(up(256 * s, k["shift"])) * k["integer"] + 2**15) >> 15, 6), a),
 }
 
 AVERAGE["reciprocal"] = AVERAGE["real"]
@@ -286,8 +287,8 @@ def average_constants(rule, s, n):
         k = n.bit_length() - 1
         return {"q31": 2**(30 + k) // n, "exponent": 1 - k}
     if rule == "mantissa":
-        log2 = (int(n) - 1).bit_length()  # rounded up
-        return {"integer": ((1 << (15 + log2)) // int(n) + 1) >> 1, "shift": log2 + 1}
+        log2_above = (n - 1).bit_length()
+        return {"integer": (2**(15 + log2_above) // n + 1) >> 1, "shift": log2_above + 1}
     return {}
 
 

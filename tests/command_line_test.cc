@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     check_refused(2, {"--model", "resnet19"}, {"resnet19", "resnet18"});
     check_refused(2, {"--algo", "lqs"}, {"lqs", "lsq", "none"});
     check_refused(2, {"--hardware", "tpu"}, {"tpu", "academic", "onnxruntime"});
-    check_refused(2, {"--accumulator", "pairs16"}, {"pairs16", "onnxruntime", "fbgemm"});
+    check_refused(2, {"--accumulator", "acc16"}, {"acc16", "onnxruntime", "fbgemm"});
     check_refused(2, {"--accumulator", "acc8"}, {"acc8", "acc16"});
     check_refused(2, {"--bits", "9"}, {"--bits", "2 to 8", "9"});
     check_refused(2, {"--weight-bits", "1"}, {"--weight-bits", "2 to 8", "1"});

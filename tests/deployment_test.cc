@@ -198,12 +198,44 @@ BOOST_AUTO_TEST_CASE(a_layer_of_one_filter_is_the_same_in_integers) {
 // Every algorithm: padding must have a code to be summed as one.
 BOOST_AUTO_TEST_CASE(every_accumulator_is_the_same_in_integers) {
     for (Recipe recipe : deployable()) {
-        if (recipe.hardware != "fbgemm") continue;
-        for (const auto policy : {AccumulatorPolicy::pairs16, AccumulatorPolicy::acc16}) {
+        for (const auto policy : find_hardware(recipe.hardware).accumulators) {
+            if (policy == AccumulatorPolicy::exact) continue;
             recipe.accumulator = policy;
             recipe.weight_bits = recipe.activation_bits = 8;
             check_integers(recipe);
         }
+    }
+}
+
+// One filter a channel, two filters a channel, and groups of two channels.
+Graph grouped_network() {
+    GraphBuilder g({8, 8, 1}, Rng(3));
+    const auto layer = [&](const std::string& n, int x, int64_t in, int64_t out, int64_t groups) {
+        x = g.conv2d("conv" + n, x, in, out, 3, square_conv(1, 1, groups));
+        return g.relu("relu" + n, g.batch_norm("bn" + n, x, out));
+    };
+    int x = layer("1", g.input(), 1, 8, 1);
+    x = layer("_alone", x, 8, 8, 8);
+    x = layer("_twice", x, 8, 16, 8);
+    x = layer("_pairs", x, 16, 8, 8);
+    x = g.flatten("flatten", g.global_average_pool("avgpool", x));
+    return g.finish(g.linear("fc", x, 8, 5));
+}
+
+BOOST_AUTO_TEST_CASE(onnxruntime_sums_depthwise_layers_exactly) {
+    for (const char* hardware : {"onnxruntime", "fbgemm"}) {
+        Recipe recipe = recipe_of("minmax", hardware, 8);
+        recipe.accumulator = AccumulatorPolicy::pairs16;
+        check_integers(recipe, grouped_network());
+        std::set<std::string> exact;
+        for (const Instruction& i :
+             lower(small_quantized(recipe, 1, grouped_network())).instructions) {
+            const bool pairs = i.attributes.has("accumulator_policy");
+            if (i.constants.count("weight") && !pairs) exact.insert(i.name);
+        }
+        const bool has_own_kernel = hardware == std::string("onnxruntime");
+        BOOST_TEST((exact == (has_own_kernel ? std::set<std::string>{"conv_alone"}
+                                             : std::set<std::string>{})));
     }
 }
 
@@ -234,6 +266,8 @@ BOOST_AUTO_TEST_CASE(hardware_that_sums_exactly_refuses_other_accumulators) {
         if (text.empty()) continue;
         BOOST_TEST(text.find("acc16") != std::string::npos, text);
         BOOST_TEST(text.find("fbgemm") != std::string::npos, text);
+        recipe.accumulator = AccumulatorPolicy::pairs16;
+        BOOST_TEST(refusal(recipe).empty() == (hardware.name == std::string("onnxruntime")));
     }
 }
 

@@ -76,6 +76,22 @@ BOOST_AUTO_TEST_CASE(deploy_writes_and_refuses) {
     BOOST_TEST(!fs::exists(folder.path("r")));
 }
 
+BOOST_AUTO_TEST_CASE(deploy_names_the_cpus_whose_sums_saturate) {
+    const TemporaryFolder folder;
+    const auto note = [&](const Arguments& flags) {
+        Arguments all{"--bits", "8", "--algo", "minmax"};
+        all.insert(all.end(), flags.begin(), flags.end());
+        const SmallRun run(all);
+        const ProcessOutcome end = run_deploy({run.path(), "--onnx", folder.path("m.onnx")});
+        BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
+        const size_t at = end.err.find("without VNNI");
+        return at == std::string::npos ? "" : end.err.substr(end.err.rfind('\n', at));
+    };
+    BOOST_TEST(note({}).find("session.x64quantprecision = 1") != std::string::npos);
+    BOOST_TEST(note({"--accumulator", "pairs16"}).find("sums by pairs16") != std::string::npos);
+    BOOST_TEST(note({"--hardware", "xnnpack"}) == "");  // signed activations are summed exactly
+}
+
 BOOST_AUTO_TEST_CASE(a_float_run_is_written_as_it_is) {
     const TemporaryFolder folder;
     const SmallRun floats({"--algo", "none"});

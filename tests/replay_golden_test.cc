@@ -58,11 +58,17 @@ BOOST_AUTO_TEST_CASE(bundles_of_every_row_replay_without_gradus) {
     }
     write(folder.path("onnxruntime-padding"), recipe_on("onnxruntime", 8),
           pooled_network(pool_windows[1]));
+    // Ratios above 32 in front of the last layer.
+    write(folder.path("hexagon2"), recipe_on("hexagon-nn", 2), small_network());
     write(folder.path("hexagon5"), recipe_on("hexagon-nn", 5), small_network());
-    for (const AccumulatorPolicy policy : {AccumulatorPolicy::pairs16, AccumulatorPolicy::acc16}) {
-        Recipe recipe = recipe_on("fbgemm", 8);
+    const std::pair<const char*, AccumulatorPolicy> sums[] = {
+        {"fbgemm", AccumulatorPolicy::pairs16},
+        {"fbgemm", AccumulatorPolicy::acc16},
+        {"onnxruntime", AccumulatorPolicy::pairs16}};
+    for (const auto& [hardware, policy] : sums) {
+        Recipe recipe = recipe_on(hardware, 8);
         recipe.accumulator = policy;
-        write(folder.path(join("fbgemm-", accumulator_name(policy))), recipe, small_network());
+        write(folder.path(join(hardware, "-", accumulator_name(policy))), recipe, small_network());
     }
     BOOST_TEST(replay(folder.path("*")) == 0);
 }

@@ -8,6 +8,7 @@
 #include "run/output_path.h"
 #include "run/train/assemble.h"
 #include "run/version.h"
+#include "tensor/affine.h"
 
 namespace gradus {
 
@@ -47,6 +48,39 @@ std::string note_on_int4(const OnnxRequest& request, const QuantizedModel& model
     if (request.target != "onnxruntime" || request.form != "qdq" || !int4) return "";
     return "note: onnxruntime computes layers of INT4 weights in float, so codes may differ; with "
            "--form qoperator they do not";
+}
+
+bool has_weights_beyond_64(const Program& program) {
+    return std::any_of(program.instructions.begin(), program.instructions.end(), [](const auto& i) {
+        const auto found = i.constants.find("weight");
+        if (i.is_float || found == i.constants.end()) return false;
+        const CodeReader w(found->second);
+        for (int64_t e = 0; e < found->second.numel(); ++e) {
+            if (w[e] < -64 || w[e] > 64) return true;
+        }
+        return false;
+    });
+}
+
+bool has_unsigned_activations(const QuantizedModel& model) {
+    return std::any_of(model.quantizers.begin(), model.quantizers.end(), [](const auto& q) {
+        return q->role == Role::activation && !q->format.is_signed;
+    });
+}
+
+// Without VNNI onnxruntime adds pairs of products of u8 and s8 codes in 16 bits, but in depthwise
+// convolutions.
+std::string note_on_pairs(const OnnxRequest& request, const QuantizedModel& model,
+                          const Program& program) {
+    const bool may_saturate = has_unsigned_activations(model) && has_weights_beyond_64(program);
+    if (request.target != "onnxruntime" || !may_saturate) return "";
+    if (model.recipe.accumulator == AccumulatorPolicy::pairs16) {
+        return "note: onnxruntime sums by pairs16 on x86 CPUs without VNNI alone, and there only "
+               "while session.x64quantprecision is not 1; elsewhere codes differ";
+    }
+    if (model.recipe.accumulator != AccumulatorPolicy::exact) return "";
+    return "note: on x86 CPUs without VNNI onnxruntime saturates pairs of products, and codes "
+           "differ; there set session.x64quantprecision = 1, or train with --accumulator pairs16";
 }
 
 // Flags about quantizers, images or reports do not apply to a float export.
@@ -104,7 +138,8 @@ std::vector<std::string> write_exports(const DeployOptions& options, const Opene
         const OnnxSummary summary = save_onnx(options.onnx, run.model, program, request);
         lines.push_back(line_of(options.onnx, summary, request.form + " for " + request.target));
         for (const std::string& note :
-             {note_on(request, run.model), note_on_int4(request, run.model)}) {
+             {note_on(request, run.model), note_on_int4(request, run.model),
+              note_on_pairs(request, run.model, program)}) {
             if (!note.empty()) lines.push_back(note);
         }
     }

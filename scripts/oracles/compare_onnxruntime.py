@@ -4,7 +4,7 @@ import sys
 
 import onnxruntime_oracle as oracle
 import vectors
-from comparison import Row, compare
+from comparison import Row, compare, report_sums
 
 
 def conv_cases(row, every, per_channel):
@@ -48,6 +48,7 @@ def average_cases(row, every):
 
 def main(program, every):
     library = f"onnxruntime {oracle.onnxruntime.__version__}"
+    report_sums(library, oracle.witness(False), oracle.witness(True))
     equal = []
     for kind, lowest in (("u8", 0), ("s8", -128)):
         row = Row(program, "onnxruntime", lowest)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytorch_oracle as oracle
 import vectors
-from comparison import Row, compare
+from comparison import Row, compare, report_sums
 from pytorch_oracle import torch
 
 FIRST = [("qnnpack", "qnnpack", 0), ("qnnpack", "xnnpack", -128), ("onednn", "onednn", 0)]
@@ -89,6 +89,9 @@ def main(program, every):
             print(f"SKIPPED: PyTorch {torch.__version__} has no engine {engine} here", file=sys.stderr)
             continue
         torch.backends.quantized.engine = engine
+        if lowest == 0:
+            report_sums(f"PyTorch {torch.__version__.split('+')[0]} {engine}", oracle.witness(False),
+                        oracle.witness(True))
         equal += compare_row(engine, Row(program, hardware, lowest), every)
     return 0 if all(equal) else 1
 

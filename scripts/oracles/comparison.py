@@ -1,10 +1,15 @@
 """Our side of a comparison, the codes that ./explain gives by the rule of a hardware row, and the line
 that tells how many differ from a library's."""
 import json
+import pathlib
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from cpu_features import cpu_line  # noqa: E402
 
 
 class Row:
@@ -51,6 +56,19 @@ class Row:
         if is_window:
             flags["--windows"] = "true"
         return self.codes("average", flags, {"--sums": sums})
+
+
+# Two products of 255 and 127, for each of 8 channels: as int32 holds them, and as 16 bits do.
+WITNESS = {64770: "exact", 32767: "pairs16"}
+
+
+def report_sums(library, dense, depthwise):
+    """Prints by what the sums of this library on this CPU are known: its answers to WITNESS, one for a
+    dense and one for a depthwise convolution, in steps of 512."""
+    told = {round(total / 512): name for total, name in WITNESS.items()}
+    kinds = [f"{name} {told.get(int(code), f'unknown ({code} x 512)')}"
+             for name, code in (("dense", dense), ("depthwise", depthwise))]
+    print(f"{cpu_line()}\n{library:18} sums of u8 and s8 codes: {', '.join(kinds)}", flush=True)
 
 
 def first_difference(theirs, ours, facts):

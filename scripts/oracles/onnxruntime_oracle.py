@@ -37,6 +37,16 @@ def conv(acc, sw, sx, sy, zx, zy, dtype=np.uint8):
     return run("QLinearConv", operands, ["x"]).reshape(-1)
 
 
+def witness(depthwise):
+    """The code of sum 255 x 127 over two taps, in steps of 512: of 8 filters over a 1 x 2 window of one
+    channel, or of 8 channels with a filter each."""
+    channels = 8 if depthwise else 1
+    operands = {"x": np.full((1, channels, 1, 2), 255, np.uint8), **grid("x", 1, 0, np.uint8),
+                "w": np.full((8, 1, 1, 2), 127, np.int8), **grid("w", 1, 0, np.int8),
+                **grid("y", 512, 0, np.uint8)}
+    return run("QLinearConv", operands, ["x"], group=channels).reshape(-1)[0]
+
+
 def add(a, b, scales, zero_points):
     (sa, sb, sc), (za, zb, zc) = scales, zero_points
     operands = {"a": a, **grid("a", sa, za, a.dtype), "b": b, **grid("b", sb, zb, a.dtype),

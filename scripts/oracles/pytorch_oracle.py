@@ -31,6 +31,19 @@ def conv(x, w, bias, sw, sx, sy, zx, zy):
     return y.int_repr().numpy().reshape(-1)
 
 
+def witness(depthwise):
+    """The code of sums of 255 x 127 in steps of 512: two taps of a 3 x 3 window, of one channel for 8
+    filters, or of 8 channels with a filter each, for which FBGEMM has a kernel of its own."""
+    channels = 8 if depthwise else 1
+    w = np.zeros((8, 1, 3, 3), np.int8)
+    w[..., 0, :2] = 127
+    packed = torch.ops.quantized.conv2d_prepack(quantized(w, 1, 0), torch.zeros(8), [1, 1], [1, 1],
+                                                [1, 1], channels)
+    x = np.full((1, channels, 3, 3), 255, np.uint8)
+    y = torch.ops.quantized.conv2d(quantized(x, 1, 0), packed, 512.0, 0)
+    return y.int_repr().numpy()[0, 0, 1, 1]
+
+
 def add(a, b, scales, zero_points):
     (sa, sb, sc), (za, zb, zc) = scales, zero_points
     return torch.ops.quantized.add(quantized(a, sa, za), quantized(b, sb, zb), float(sc),
