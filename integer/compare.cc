@@ -14,7 +14,7 @@ namespace gradus {
 
 namespace {
 
-// Nodes, not quantizers: those that a concat joins share one.
+// Counts nodes, not quantizers: nodes joined by a concat share one.
 int64_t quantized_activations(const Graph& graph) {
     return std::count_if(graph.nodes().begin(), graph.nodes().end(), [](const Node& node) {
         const auto* q = dynamic_cast<const Quantizer*>(node.payload.get());

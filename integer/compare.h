@@ -1,4 +1,4 @@
-// compare -- the simulation and the Program side by side, quantizer by quantizer.
+// compare -- runs the simulation and the Program side by side, quantizer by quantizer.
 #pragma once
 
 #include <map>
@@ -16,11 +16,10 @@ struct CodeDifference {
     int64_t different = 0;
     int32_t largest = 0;
 };
-// Adds what differs between two tensors of codes of one shape.
+// Counts the differences between two tensors of codes of one shape.
 void count_different(const Tensor& integer, const Tensor& simulated, CodeDifference& total);
 
-// Codes of what a node with a quantizer gave in simulation: its own, or (qdq) those its float
-// stands for.
+// The simulated codes of a node with a quantizer: its own, or (qdq) the codes of its floats.
 Tensor simulated_codes(const Node& node, const Variable& value);
 
 // One quantizer's grid, over all images compared.
@@ -54,7 +53,7 @@ class Comparison {
     int64_t predictions_compared() const { return predictions_compared_; }
     int64_t predictions_different() const { return predictions_different_; }
     int64_t logits_different() const { return logits_different_; }  // bitwise
-    // The first layer, in program order, whose codes differ; "" if none.
+    // The first layer, in program order, with different codes; "" if none.
     std::string first_different() const;
 
   private:
@@ -71,17 +70,17 @@ class Comparison {
     int64_t logits_different_ = 0;
 };
 
-// The first element that is not bitwise the same, 0 if shape or dtype differ, -1 if nothing does;
-// and an element as text, floats in hexadecimal.
+// The first element that is not bitwise the same, 0 if shape or dtype differ, -1 if none; and an
+// element as text, floats in hexadecimal.
 int64_t first_difference(const Tensor& a, const Tensor& b);
 std::string element_text(const Tensor& t, int64_t i);
 
 // The index of the largest of `count` logits; ties go to the lowest index.
 int64_t argmax(const float* logits, int64_t count);
 
-// Layers whose constants (codes of weights, int32 biases, multipliers, scales, bounds) are not
-// those that the simulation uses, bit for bit, each with what differs: "layer1.0.conv1: bias[3] is
-// 12, the simulation has 11". Empty if all agree. Catches what no image happens to show.
+// Lists layers whose constants (codes of weights, int32 biases, multipliers, scales, bounds) differ
+// from the simulation's in any bit: "layer1.0.conv1: bias[3] is 12, the simulation has 11". Empty
+// if all agree. Catches differences that no image happens to show.
 std::vector<std::string> compare_constants(const QuantizedModel& model, const Program& program);
 
 }  // namespace gradus

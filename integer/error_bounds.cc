@@ -16,7 +16,7 @@ namespace gradus {
 
 namespace {
 
-constexpr float kSlack = 1.001f;  // for what is summed in floats here
+constexpr float kSlack = 1.001f;  // for sums computed in float here
 
 // Operators that do not enlarge a difference act on bounds as on values.
 const std::set<std::string> kPassing{"relu", "relu6", "max_pool2d", "flatten", "dropout", "concat"};
@@ -48,7 +48,7 @@ bool none(const std::vector<Bounded>& inputs) {
                         [](const Bounded& x) { return x.bound.defined(); });
 }
 
-// Pixels that are averaged, at the edges of an image perhaps fewer.
+// The numbers of pixels averaged; windows at the edges of an image may have fewer.
 std::vector<int32_t> pixel_counts(const Node& node, const Shape& x) {
     if (node.op == "global_average_pool") return {static_cast<int32_t>(x[1] * x[2])};
     return average_pool_counts(pool_shape(node.name.c_str(), x, pool_attrs(node.attributes)));
@@ -58,7 +58,7 @@ int32_t attribute(const Instruction& i, const char* name) {
     return static_cast<int32_t>(i.attributes.integer(name));
 }
 
-// |w' - s_w (w_q - z_w)| where it is more than the rounding of the float view; else undefined.
+// w' - s_w (w_q - z_w)| if it exceeds the rounding of the float view; else undefined.
 Tensor weight_differences(const Tensor& w, const Instruction& i, const Tensor& scale) {
     const Tensor& codes = i.constants.at("weight");
     const auto zero_points = i.constants.find("weight_zero_point");
@@ -94,8 +94,8 @@ std::vector<double> bias_differences(const Tensor& bias, const Instruction& i, d
     return differences;
 }
 
-// The error that a layer's own rule adds, in real units; a real output is rounded as a float is. Of
-// a float multiplier that has overflowed or lost bits nothing is known.
+// The error that a layer's own rule adds, in real units; a real output is rounded to float. Unknown
+// if a float multiplier has overflowed or lost bits.
 class RuleBound {
   public:
     RuleBound(const Instruction& i, const std::optional<RegisterGrid>& output, int64_t channels)
@@ -170,7 +170,7 @@ Tensor ErrorBounds::weighted(const Node& node, const std::vector<Bounded>& input
             return kSlack * (2 * sums * all + at(carried, e));
         });
     }
-    // No float sum saturates: nothing is proven of one that may.
+    // The bound assumes exact sums, so nothing is proven for one that may saturate.
     if (accumulator_policy(i->attributes) != AccumulatorPolicy::exact) {
         return Tensor::full(mass.shape(), INFINITY);
     }
@@ -236,7 +236,7 @@ Tensor ErrorBounds::average(const Node& node, const std::vector<Bounded>& inputs
     });
 }
 
-// Codes that a quantizer brings to its own grid by the hardware's rule carry the rule's error.
+// A quantizer that rescales codes to its own grid by the hardware's rule adds the rule's error.
 Tensor ErrorBounds::rescaled(const Node& node, const Bounded& x) const {
     const Instruction* i = instruction(node.name);
     if (!i || i->op != "requantize") return x.bound;

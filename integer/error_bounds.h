@@ -1,12 +1,12 @@
-// error_bounds -- how far the textbook float simulation (qdq) may be from the real numbers that the
-// integers round: theorem T5's certificate.
+// error_bounds -- bounds the distance of the textbook float simulation (qdq) from the real numbers
+// that the integers round: theorem T5's certificate.
 //
 //   convolution  |x'w' summed in floats, in any order - s_x s_w acc|
 //                  <= (K + 4) 2^-24 (sum |x' w'| + |b|) + |b - s_x s_w b_q| + the rule's own error
 //
 // x' and w' are floats of codes, K products are summed, b_q is the bias as the integers hold it.
-// The rule's error (quant/rule_error.h) counts where the value comes from: after the convolution,
-// sum or average. ReLU, pooling by maximum and joining pass a bound on. An output whose value is
+// The rule's error (quant/rule_error.h) is added at the value's origin: after the convolution, sum
+// or average. ReLU, pooling by maximum and joining pass a bound on. An output whose value is
 // further from every tie than its bound has the same code in both, proven without running the
 // integers.
 //
@@ -25,7 +25,7 @@
 
 namespace gradus {
 
-// A value with its bound, element by element in the same shape; an undefined bound is 0 everywhere.
+// A value and its bound for each element, in the same shape; an undefined bound is 0 everywhere.
 struct Bounded {
     Variable value;
     Tensor bound;
@@ -35,11 +35,11 @@ class ErrorBounds {
   public:
     ErrorBounds(const QuantizedModel& model, const Program& program);
 
-    // The bound of what an operator gives, of a quantizer that of what it is about to round;
-    // infinite if it is unknown.
+    // The bound of an operator's output, or of the value that a quantizer is about to round;
+    // infinite if unknown.
     Tensor of(const Node& node, const std::vector<Bounded>& inputs, const Variable& output) const;
 
-    // The instruction that stands for a node, by its name; null if none.
+    // The instruction of the same name as a node; null if none.
     const Instruction* instruction(const std::string& name) const;
 
   private:

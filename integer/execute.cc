@@ -16,7 +16,7 @@ namespace gradus {
 
 namespace {
 
-// The output grid's zero point and bounds, as an instruction states them.
+// The output grid's zero point and bounds, from an instruction's attributes.
 struct Output {
     int32_t zero, qmin, qmax, lo, hi;
     DType dtype;
@@ -29,11 +29,11 @@ struct Output {
           hi(static_cast<int32_t>(i.attributes.integer("hi"))),
           dtype(i.attributes.integer("signed") ? DType::I8 : DType::U8) {}
 
-    // Rules read no scale: it is in their constants.
+    // The scale stays 0: rules have it in their constants.
     OutputGrid grid() const { return {0.0f, zero, qmin, qmax}; }
 };
 
-// Stores integer codes of either signedness; both are one byte.
+// Stores integer codes of either signedness in a byte.
 struct CodeWriter {
     uint8_t* bytes;
     explicit CodeWriter(Tensor& codes) : bytes(static_cast<uint8_t*>(codes.raw())) {}
@@ -47,7 +47,7 @@ const Tensor& constant(const Instruction& i, const char* name) {
     return found->second;
 }
 
-// Programs and bundles come from files, which somebody may have changed.
+// Programs and bundles come from files, which may have been changed.
 void check_values(const Instruction& i, const char* what, int64_t found, int64_t needed) {
     check_kind(found == needed, ErrorKind::data, "program: ", i.name, ": ", what, " has ", found,
                " values, not ", needed);
@@ -66,7 +66,8 @@ class Machine {
         return read;
     }
 
-    // What follows the accumulators; an average's are sums of `counts` codes each.
+    // Applies the steps after the accumulators; for an average these are sums of `counts` codes
+    // each.
     Tensor from(const Instruction& i, const Tensor& accumulators, const Tensor& counts) {
         if (counts.defined()) return averages(i, accumulators, counts.to_vector<int32_t>());
         const int64_t rows = accumulators.numel() / accumulators.shape()[-1];
@@ -107,7 +108,7 @@ class Machine {
         return codes;
     }
 
-    // Linear is the 1x1 case on [N, 1, 1, C].
+    // Linear is a 1x1 convolution on [N, 1, 1, C].
     Tensor convolution(const Instruction& i, bool is_linear) {
         Tensor x = input(i);
         Tensor w = constant(i, "weight");
@@ -133,16 +134,16 @@ class Machine {
         });
     }
 
-    // Makes accumulators and gives them to the epilogue.
+    // Computes accumulators and passes them to the epilogue.
     using Sums = std::function<void(const AccumulatorEpilogue&)>;
 
-    // Codes, or floats where no quantizer follows.
+    // Gives codes, or floats if no quantizer follows.
     Tensor finished(const Instruction& i, const Shape& shape, const Sums& sums) {
         if (i.constants.count("scale")) return real(i, shape, sums);
         return i.inputs.size() > 1 ? fused_sum(i, shape, sums) : requantized(i, shape, sums);
     }
 
-    // One for each channel; nullptr if there is none.
+    // A constant for each channel; nullptr if there is none.
     template <class T>
     static const T* optional(const Instruction& i, const char* name, int64_t channels) {
         const auto found = i.constants.find(name);
@@ -151,7 +152,7 @@ class Machine {
         return found->second.data<T>();
     }
 
-    // One for each filter; none if they are all 0.
+    // One for each filter; empty if all are 0.
     static std::vector<int32_t> weight_zero_points(const Instruction& i, int64_t filters) {
         const auto found = i.constants.find("weight_zero_point");
         if (found == i.constants.end()) return {};
@@ -186,7 +187,7 @@ class Machine {
         });
     }
 
-    // f(element, channel, accumulator) is the code of an element.
+    // f(element, channel, accumulator) gives the code of an element.
     template <class F>
     static Tensor for_each_accumulator(const Shape& shape, DType dtype, const Sums& sums,
                                        const F& f) {
@@ -204,7 +205,7 @@ class Machine {
         return codes;
     }
 
-    // The accumulators are kept only for one who watches.
+    // Keeps the accumulators only if an observer wants them.
     void convolve(const Instruction& i, const ConvCodes& conv, const Shape& shape,
                   const AccumulatorEpilogue& epilogue) const {
         if (!accumulators_) return conv2d_codes(Device::cpu(), conv, kernel_, epilogue);
@@ -350,7 +351,7 @@ class Machine {
         return x.reshape({x.shape()[0], x.numel() / x.shape()[0]});
     }
 
-    // The operator of the simulation itself, on constants and registers in their positions.
+    // Runs the simulation's own operator on constants and registers, by position.
     Tensor float_operator(const Instruction& i) {
         Node node;
         node.name = i.name;
@@ -371,7 +372,7 @@ class Machine {
     const ObserveAccumulators& accumulators_;
 };
 
-// For each register, the last instruction that reads it.
+// The last instruction that reads each register.
 std::vector<size_t> last_uses(const Program& program) {
     std::vector<size_t> last(program.registers, 0);
     for (size_t k = 0; k < program.instructions.size(); ++k) {

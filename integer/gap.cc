@@ -14,12 +14,12 @@ const Quantizer& quantizer_of(const Node& node) {
     return dynamic_cast<const Quantizer&>(*node.payload);
 }
 
-// LSQ+ on a free zero point simulates a real offset: another grid than the integers'.
+// LSQ+ with a free zero point simulates a real offset, a different grid from the integers'.
 bool on_another_grid(const Quantizer& q) {
     return q.free_zero_point && q.algorithm->real_offset;
 }
 
-// From v to the nearest k + 1/2 that parts two codes of the clamp.
+// Distance from v to the nearest k + 1/2 that separates two codes of the clamp.
 double distance_to_tie(double v, const CodeBounds& bounds) {
     if (bounds.lo >= bounds.hi) return INFINITY;
     return std::fabs(v - std::clamp(round_down(v) + 0.5, bounds.lo + 0.5, bounds.hi - 0.5));
@@ -72,7 +72,7 @@ Tensor Gap::run_integers(const Tensor& images, IntegerKernel kernel) {
 void Gap::run_forced(const Tensor& images) {
     const Graph& graph = model_.inference;
     std::vector<Bounded> values(graph.nodes().size());
-    std::map<int, int> left;  // readers, by node
+    std::map<int, int> left;  // remaining readers, by node
     for (const Node& node : graph.nodes()) {
         for (const int input : node.inputs) ++left[input];
     }
@@ -106,7 +106,7 @@ Tensor Gap::run_free(const Tensor& images) {
     return execute(model_.inference, images, RunMode{}, count).output.data();
 }
 
-// x: what is about to be rounded. Where it has no bound both sides round the same bits alike.
+// x: the value before rounding. Without a bound both sides round the same bits alike.
 void Gap::certify(const Node& node, const Place& place, const Variable& value, const Bounded& x,
                   std::vector<bool>& unproven) {
     const Quantizer& q = quantizer_of(node);

@@ -1,8 +1,8 @@
-// gap -- how far the textbook float simulation (qdq) is from the integers, layer by layer.
+// gap -- measures how far the textbook float simulation (qdq) is from the integers, layer by layer.
 //
-// Teacher-forced: every layer reads the integers' codes, so that a difference is the layer's own.
-// Free-running: the simulation reads what it has made itself, as in training by --simulate qdq; a
-// difference grows through the layers behind. An output is near a tie if the certificate of
+// Teacher-forced: every layer reads the integers' codes, so a difference belongs to the layer
+// itself. Free-running: the simulation reads its own values, as in training by --simulate qdq; a
+// difference grows through the following layers. An output is near a tie if the certificate of
 // integer/error_bounds.h cannot prove its code; every other code of the teacher-forced run is
 // equal, and an image without any such output is equal in the free run too.
 #pragma once
@@ -23,7 +23,7 @@ struct LayerGap {
     std::string op;
     int64_t codes = 0;
     int64_t near_tie = 0;
-    int64_t proven_different = 0;  // though not near a tie: 0, or a bound is wrong
+    int64_t proven_different = 0;  // different though proven equal: 0, or a bound is wrong
     CodeDifference forced{}, free{};
 };
 
@@ -37,16 +37,16 @@ class Gap {
     const std::vector<LayerGap>& layers() const { return layers_; }  // in graph order
     LayerGap total() const;
     int64_t images() const { return images_; }
-    int64_t images_proven() const { return images_proven_; }                  // in every code
+    int64_t images_proven() const { return images_proven_; }                  // every code proven
     int64_t predictions_different() const { return predictions_different_; }  // free-running
     float largest_logit_difference() const { return largest_logit_difference_; }
 
   private:
-    // A node of the graph that rounds, with the instruction that does so in integers.
+    // A node of the graph that rounds, with its instruction in the Program.
     struct Place {
         const Instruction* instruction;
         size_t layer;  // in layers_
-        Tensor codes;  // the integers', of the batch in hand
+        Tensor codes;  // the integers', of the current batch
     };
     Tensor run_integers(const Tensor& images, IntegerKernel kernel);
     void run_forced(const Tensor& images);

@@ -49,7 +49,7 @@ class Lowering {
 
   private:
     bool is_constant(const Node& node) const { return constants_.count(node.name) > 0; }
-    // A bias depends on its layer's input grid only; it is a constant too.
+    // Adds a bias as a constant too: it depends only on its layer's input grid.
     const Variable& constant(int id) const { return constants_.at(graph_.node(id).name); }
 
     Lowered lower_node(const Node& node) {
@@ -160,7 +160,7 @@ class Lowering {
         return result;
     }
 
-    // The shortcut joins the convolution before its accumulators are rounded (TensorRT).
+    // Adds the shortcut before the convolution's accumulators are rounded (TensorRT).
     Lowered fused_sum(Lowered convolution, const Lowered& shortcut) {
         check(convolution.operands.empty() && !std::isfinite(convolution.lower) &&
                   !std::isfinite(convolution.upper),
@@ -170,7 +170,7 @@ class Lowering {
         return convolution;
     }
 
-    // Codes on their way to another grid.
+    // Codes that will be rescaled to another grid.
     static Lowered rescaled(const Lowered& x) {
         Lowered result;
         result.pending = Instruction{};
@@ -237,7 +237,7 @@ class Lowering {
         instruction.attributes.set("signed", int64_t{q.format.is_signed});
     }
 
-    // A scale that the library itself would not take.
+    // Fails if the library itself would refuse the scale.
     static void refuse(const std::string& layer, const std::string& refusal) {
         check(refusal.empty(), "lower: ", layer, ": ", refusal,
               "; see whether a scale has collapsed, take more bits, or a --hardware without this "
@@ -271,7 +271,7 @@ class Lowering {
             Tensor::full({1}, shortcut.scale / scale_of(grid));
     }
 
-    // The multipliers depend on the counts, which are known when images come.
+    // The multipliers depend on the counts, which are known only when images come.
     Lowered averaged(const Node& node) {
         const auto& q = dynamic_cast<const Quantizer&>(*node.payload);
         const Lowered& x = values_[node.inputs[0]];
@@ -317,9 +317,9 @@ class Lowering {
 }  // namespace
 
 Program lower(const QuantizedModel& model) {
-    // The constants of a Program are codes, also of a model that is simulated in float.
+    // The constants of a Program are codes, even if the model is simulated in float.
     const SimulateAs exact(model, Simulate::exact);
-    // The last training step may have left a scale that no forward would use.
+    // The last training step may have left a scale that the next forward pass would have corrected.
     for (const auto& quantizer : model.quantizers) {
         if (quantizer->algorithm->project) quantizer->algorithm->project(*quantizer);
     }

@@ -1,4 +1,4 @@
-// lower -- from the quantized inference graph to a Program.
+// lower -- turns the quantized inference graph into a Program.
 #pragma once
 
 #include "integer/program.h"
@@ -6,9 +6,9 @@
 
 namespace gradus {
 
-// Reads the quantizers as they are now. What the hardware has no integer rule for is an error that
-// names the node, unless the hardware computes in float there; so are scales that its library
-// refuses and an accumulator that may leave int32 (integer/accumulators.h).
+// Reads the quantizers' current state. Fails, naming the node, if the hardware has no integer rule
+// for it and does not compute in float there; also if its library refuses a scale, or an
+// accumulator may overflow int32 (integer/accumulators.h).
 Program lower(const QuantizedModel& model);
 
 }  // namespace gradus

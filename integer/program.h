@@ -1,6 +1,6 @@
 // program -- the lowered network: a straight line of instructions on registers.
 //
-// Codes are I8 or U8 tensors, accumulators int32, biases int32; what a layer needs (codes of its
+// Codes are I8 or U8 tensors, accumulators int32, biases int32; the data of a layer (codes of its
 // weights, biases, multipliers, bounds) are constants of its instruction. Floats appear in the
 // input quantizer, in the scale of the logits, and in the float nodes of targets that compute
 // between convolutions in float (`academic`).
@@ -37,7 +37,7 @@ namespace gradus {
 struct Instruction {
     std::string name;  // the layer's, as in the graph
     std::string op;
-    std::string quantizer;  // on whose grid the output's codes are; "" for none
+    std::string quantizer;  // the quantizer of the output's grid; "" for none
     std::vector<int> inputs;
     int output = -1;
     bool is_float = false;  // computes in float: an operator of the table

@@ -25,7 +25,7 @@ std::vector<std::optional<RegisterGrid>> register_grids(const QuantizedModel& mo
     std::vector<std::optional<RegisterGrid>> grids(program.registers);
     for (const Instruction& i : program.instructions) {
         if (!bounds[i.output]) continue;
-        if (i.quantizer.empty()) {  // pooling, flattening and joining stay on the grid they read
+        if (i.quantizer.empty()) {  // pooling, flattening and joining keep their input's grid
             grids[i.output] = grids.at(i.inputs.at(0));
             if (grids[i.output]) grids[i.output]->bounds = *bounds[i.output];
             continue;

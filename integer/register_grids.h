@@ -1,4 +1,4 @@
-// register_grids -- on which grid the codes of each register lie. A Program needs no scales of its
+// register_grids -- the grid of the codes in each register. A Program needs no scales of its
 // outputs; reports do.
 #pragma once
 
@@ -13,11 +13,11 @@ namespace gradus {
 struct RegisterGrid {
     float scale = 0.0f;
     int32_t zero_point = 0;
-    CodeBounds bounds{};  // of the codes that may come
+    CodeBounds bounds{};  // of the codes that can occur
     QuantFormat format;
 };
 
-// By register; nothing for floats.
+// By register; empty for floats.
 std::vector<std::optional<RegisterGrid>> register_grids(const QuantizedModel& model,
                                                         const Program& program);
 

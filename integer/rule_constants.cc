@@ -30,7 +30,7 @@ void load(const Instruction& i, const char* name, T RequantizeConstants::*field,
 
 }  // namespace
 
-// Constants that no channel uses are left out.
+// Leaves out constants that no channel uses.
 void store_constants(Instruction& i, RequantizeRule rule,
                      const std::vector<RequantizeConstants>& k) {
     i.attributes.set("rule", static_cast<int64_t>(rule));

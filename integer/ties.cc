@@ -39,7 +39,7 @@ Tensor codes_from(int32_t lo, int32_t hi, DType dtype) {
     return codes;
 }
 
-// The steps of codes that are sought in a layer: row j of channel c seeks that above code(j, c).
+// The steps of codes to locate in a layer: row j of channel c locates the one above code(j, c).
 struct Steps {
     int64_t count;  // from one code to the next, of the clamp
     int64_t stride;
@@ -59,8 +59,8 @@ int32_t code_at(const Tensor& codes, int64_t e) {
     return CodeReader(codes)[e];
 }
 
-// The least integer of each range whose code is above the element's; the largest if none is.
-// `code_of` rises with every element.
+// For each range the least integer whose code is above the element's; the largest if there is none.
+// `code_of` must be non-decreasing in every element.
 template <class CodeOf>
 Tensor first_above(Tensor least, Tensor largest, const Tensor& codes, const CodeOf& code_of) {
     int32_t* lo = least.data<int32_t>();
@@ -93,7 +93,7 @@ Tensor filled(int64_t rows, int64_t channels, const F& value) {
     return t;
 }
 
-// Shortcuts of all codes, in no order that goes with the steps. The two rows of a step share one.
+// Shortcut codes in an order unrelated to the steps. The two rows of a step share one.
 Tensor shortcuts(int64_t rows, int64_t channels, const RegisterGrid& grid) {
     Tensor codes = Tensor::empty({rows, channels}, grid.format.code_dtype());
     auto* bytes = static_cast<uint8_t*>(codes.raw());
@@ -105,7 +105,7 @@ Tensor shortcuts(int64_t rows, int64_t channels, const RegisterGrid& grid) {
     return codes;
 }
 
-// One row for each pair of rows.
+// Takes the first of each pair of rows.
 Tensor every_second_row(const Tensor& t) {
     if (!t.defined()) return t;
     const int64_t rows = t.shape()[0] / 2, width = t.shape()[1];
@@ -121,7 +121,7 @@ Ties code_ties(const Instruction& i, const std::vector<AccumulatorRange>& reach,
                const std::optional<RegisterGrid>& shortcut) {
     const auto channels = static_cast<int64_t>(reach.size());
     const Steps steps(i, channels);
-    const int64_t rows = 2 * steps.rows() + 4;  // two for the ends, and 0 twice
+    const int64_t rows = 2 * steps.rows() + 4;  // two for the ends, and two of 0
     const Tensor other = shortcut ? shortcuts(rows, channels, *shortcut) : Tensor();
     const Tensor half = every_second_row(other);
     const auto lo = [&](int64_t, int64_t c) { return reach[c].lo; };
@@ -142,7 +142,7 @@ Ties code_ties(const Instruction& i, const std::vector<AccumulatorRange>& reach,
     return ties;
 }
 
-// Floats: no steps to seek, but accumulators that no float holds.
+// A float output has no steps to locate; tests accumulators that no float holds instead.
 Ties real_ties(const std::vector<AccumulatorRange>& reach) {
     const std::vector<int32_t> wanted{INT32_MIN,     INT32_MAX,     0, 1, -1, 1 << 24, -(1 << 24),
                                       (1 << 24) + 1, -(1 << 24) - 1};
@@ -181,7 +181,7 @@ std::set<int32_t> counts_of(const Instruction& i, const Shape& x) {
     return {all.begin(), all.end()};
 }
 
-// Sums around every step, by bisection as in convolutions.
+// Sums around every step, located by bisection as in convolutions.
 std::vector<int32_t> sums_at_steps(const Instruction& i, int32_t count, const QuantFormat& format) {
     const Steps steps(i, 1);
     const int64_t rows = steps.rows();
@@ -236,7 +236,7 @@ Ties average_ties(const Instruction& i, const QuantFormat& format, const Shape& 
     return {{{"sum", Tensor::from(sums, shape)}, {"count", Tensor::from(sizes, shape)}}, {}};
 }
 
-// x / s is rounded before it is rounded to a code, so that several floats may be the tie.
+// x / s is rounded to float before it is rounded to a code, so several floats may be the tie.
 Ties quantize_ties(const Instruction& i) {
     const float s = i.constants.at("scale").data<float>()[0];
     const int32_t z = attribute(i, "zero_point");
@@ -250,7 +250,7 @@ Ties quantize_ties(const Instruction& i) {
     return {{{"input", Tensor::from(reals, {static_cast<int64_t>(reals.size())})}}, {}};
 }
 
-// All pairs, a in rows.
+// Sums of all pairs, a in rows.
 Tensor sums_of_pairs(const Instruction& i, const Tensor& a, const Tensor& b) {
     const int64_t rows = a.numel(), columns = b.numel();
     Tensor left = Tensor::empty({rows, columns}, a.dtype());

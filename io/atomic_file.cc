@@ -40,7 +40,7 @@ const char* remedy(int error) {
          remedy(error));
 }
 
-// Some file systems cannot sync a folder and say EINVAL: then rename is all they offer.
+// Some file systems cannot sync a folder and return EINVAL; rename is then all they offer.
 void sync_folder(const std::string& path) {
     const std::string parent = std::filesystem::path(path).parent_path().string();
     const int folder =

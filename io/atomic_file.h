@@ -1,8 +1,8 @@
-// atomic_file -- replaces a file by new content, or leaves it as it was; nothing in between.
+// atomic_file -- replaces a file by new content, or leaves it unchanged; nothing in between.
 //
 // The content goes to a temporary file in the same folder, is synced to the disk, and is renamed
-// over the target; then the folder is synced (Pillai et al., OSDI 2014: both syncs are needed).
-// A program that dies on the way leaves at most "<path>.tmp.<pid>" behind.
+// over the target; then the folder is synced (Pillai et al., OSDI 2014: both syncs are needed). A
+// program that dies before the rename leaves at most "<path>.tmp.<pid>".
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace gradus {
 
-// The target is a regular file or nothing yet: a device or pipe would be replaced by a file, too.
+// The target is a regular file or does not exist; a device or pipe would be replaced by a file.
 // Every failure is ErrorKind::runtime, one line with the path, the system's reason and a remedy.
 class AtomicFile {
   public:
@@ -22,7 +22,7 @@ class AtomicFile {
     AtomicFile& operator=(const AtomicFile&) = delete;
 
     void write(const void* bytes, size_t count);
-    // From here on `path` has the new content, also after a loss of power.
+    // After this `path` has the new content, even if power fails.
     void commit();
 
   private:

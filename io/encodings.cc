@@ -16,7 +16,7 @@ const char* text_of(bool value) {
     return value ? "True" : "False";
 }
 
-// The grid of the whole width: readers refuse one without its lowest code (SNPE's converters:
+// Gives the grid of the whole width: readers refuse one without its lowest code (SNPE's converters:
 // "Invalid offset overridden for symmetric encodings").
 Json encoding(const Quantizer& q, const Grid& grid, int64_t channel) {
     const double scale = grid.scale.data<float>()[channel];
@@ -40,7 +40,7 @@ Json encodings_of(const Quantizer& q) {
     return list;
 }
 
-// A weight is read by its layer, and by the quantizer of the layer's bias.
+// Finds the layer that reads a weight; the quantizer of the layer's bias reads it too.
 std::string layer_of(const Graph& graph, const Node& weight) {
     for (const int id : graph.consumers(graph.find(weight.name))) {
         if (is_weighted(graph.node(id))) return graph.node(id).name;
@@ -48,7 +48,7 @@ std::string layer_of(const Graph& graph, const Node& weight) {
     fail(ErrorKind::runtime, "encodings: no layer reads ", weight.name);
 }
 
-// f(the name of the quantized tensor, its quantizer), in network order.
+// Calls f(name of the quantized tensor, its quantizer) in network order.
 template <class F>
 void for_each_quantizer(const Graph& graph, const F& f) {
     for (const Node& node : graph.nodes()) {

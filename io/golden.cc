@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = GoldenJson;
 
-// Writes into a temporary folder next to its place, and renames it when it is complete.
+// Writes into a temporary folder next to the target and renames it when complete.
 class NewFolder {
   public:
     explicit NewFolder(const std::string& path)
@@ -46,7 +46,7 @@ class NewFolder {
         check(!error, "cannot make the folder ", file(name), ": ", error.message());
     }
 
-    // An older bundle moves aside first, so that the place never holds half of each.
+    // Moves an older bundle aside first, so that the target never holds a mixture.
     void commit() {
         const std::string aside = join(path_, ".old.", getpid());
         std::error_code error;
@@ -145,7 +145,8 @@ class GoldenWriter {
         return rule_name(rule_of<RequantizeRule>(i));
     }
 
-    // The rule has its name above; its number is ours alone, as is that accumulators are kept.
+    // Leaves out the rule's number, which is internal (its name is above), and the flag that keeps
+    // accumulators.
     static Json attributes_json(const Instruction& i) {
         Json json = Json::object();
         for (const auto& [name, value] : i.attributes.values()) {
@@ -187,7 +188,7 @@ class GoldenWriter {
         return json;
     }
 
-    // Operands of float operators are constants by position: "input1" would read as an input.
+    // Names constants of float operators by position: "input1" would read as an input.
     static std::string constant_file(const Instruction& i, const std::string& name) {
         return i.is_float ? "constant_" + name : name;
     }
@@ -197,7 +198,7 @@ class GoldenWriter {
     const Program& program_;
     const GoldenStep& step_;
     const std::vector<std::optional<RegisterGrid>> grids_;
-    Tensor accumulator_;  // of the instruction in hand
+    Tensor accumulator_;  // of the current instruction
     Json layers_ = Json::array();
 };
 

@@ -1,5 +1,5 @@
-// golden -- a bundle of what every layer of a Program reads and gives, for those who build kernels
-// and chips: plain .npy files that can be replayed without Gradus.
+// golden -- a bundle with the inputs and outputs of every layer of a Program, for those who build
+// kernels and chips: plain .npy files that can be replayed without Gradus.
 //
 //   manifest.json            what the files mean: program, layers, rules, grids, hashes
 //   SHA256SUMS               every file and the manifest; `sha256sum -c` reads it
@@ -32,14 +32,14 @@ namespace gradus {
 // Facts of the network and of the program that wrote the bundle: entries of the manifest.
 using GoldenFacts = std::map<std::string, std::string>;
 
-// Called after every layer; what it throws ends the work, and nothing of it is left.
+// Called after every layer; an exception stops the work, and no part of the bundle remains.
 using GoldenStep = std::function<void()>;
 
-// Error(usage) if `folder` holds anything that is no part of an earlier bundle.
+// Error(usage) if `folder` holds anything that does not belong to an earlier bundle.
 void check_golden_folder(const std::string& folder);
 
-// Runs the Program on images [N, H, W, C] by the readable kernel and writes the bundle; an earlier
-// one is replaced.
+// Runs the Program on images [N, H, W, C] by the readable kernel and writes the bundle; replaces an
+// earlier one.
 void save_golden(const std::string& folder, const QuantizedModel& model, const Program& program,
                  const Tensor& images, const GoldenFacts& facts, const GoldenStep& step = nullptr);
 
@@ -47,15 +47,15 @@ void save_golden(const std::string& folder, const QuantizedModel& model, const P
 struct GoldenLayer {
     std::string folder;  // "003_layer1.0.conv1"
     std::string op;
-    bool replayed = false;   // layers that compute in float are not: their bits are the machine's
+    bool replayed = false;   // float layers are not: their bits depend on the machine
     std::string difference;  // the first element that differs; "" if none does
 };
 
-// Reads a bundle and replays it layer by layer with the readable kernel: accumulators, outputs,
-// tie vectors, and that each input is what the layer before gave. Every number of the manifest that
-// is not replayed is compared with what follows from the others (io/golden_numbers.h). Ends after
-// the first layer that differs.
-// Error(data), naming the file: missing, damaged, or not what the manifest says.
+// Reads a bundle and replays it layer by layer with the readable kernel: accumulators, outputs, tie
+// vectors, and that each input is the output of an earlier layer. Numbers of the manifest that no
+// replay checks are compared with values derived from the others (io/golden_numbers.h). Stops after
+// the first layer that differs. Error(data), naming the file: missing, damaged, or not as the
+// manifest describes it.
 std::vector<GoldenLayer> verify_golden(const std::string& folder, const GoldenStep& step = nullptr);
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// golden_files -- what the writer and the reader of golden bundles (io/golden.h) share.
+// golden_files -- shared by the writer and the reader of golden bundles (io/golden.h).
 #pragma once
 
 #include <functional>
@@ -13,16 +13,15 @@ inline const char* const kGoldenSums = "SHA256SUMS";
 
 using GoldenJson = nlohmann::ordered_json;
 
-// The entry of every file of a manifest, in the order of SHA256SUMS. Throws what a wrong shape of
-// the manifest makes nlohmann::json throw.
+// Visits the entry of every file of a manifest, in the order of SHA256SUMS. A malformed manifest
+// throws nlohmann::json's exceptions.
 void for_each_golden_file(const GoldenJson& manifest,
                           const std::function<void(const GoldenJson& entry)>& visit);
 
 // The content of SHA256SUMS that belongs to this text of a manifest.
 std::string golden_sums(const GoldenJson& manifest, const std::string& manifest_text);
 
-// The manifest in a folder, of whatever version of the format; null if there is none. It is not yet
-// looked at.
+// The manifest in a folder, of any version of the format, not yet checked; null if there is none.
 GoldenJson read_golden_manifest(const std::string& folder);
 
 }  // namespace gradus

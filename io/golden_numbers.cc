@@ -38,7 +38,7 @@ Json average_json(const Instruction& i, int32_t count) {
 
 // ---- reading ---------------------------------------------------------------------------------
 
-// A difference is thrown as a text, and caught at the door.
+// Thrown with the text of a difference; difference_of catches it.
 struct Difference {
     std::string text;
 };
@@ -48,8 +48,8 @@ void require(bool ok, const Parts&... parts) {
     if (!ok) throw Difference{join(parts...)};
 }
 
-// Part by part, so that the one that differs is named. Objects have no order: who formats a
-// manifest anew may sort its keys.
+// Compares part by part, to name the part that differs. Objects have no order: a reformatted
+// manifest may have sorted keys.
 void require_same(const std::string& what, const Json& stored, const Json& made) {
     if (stored.is_object() && made.is_object()) {
         for (const auto& [key, value] : made.items()) {
@@ -86,7 +86,7 @@ void require_format(const std::string& what, const QuantFormat& format, DType dt
             dtype);
 }
 
-// A grid that says one thing only, of codes of this type.
+// A consistent grid, of codes of this type.
 RegisterGrid sound_grid(const std::string& what, const Json& json, const Tensor& codes) {
     const bool floats = codes.dtype() == DType::F32;
     require(json.is_null() == floats, what,
@@ -153,7 +153,7 @@ class LayerNumbers {
         attribute("zero_point", y_.zero_point);
     }
 
-    // Pooling, flattening and joining stay on the grid they read; all but averages keep its bounds.
+    // Pooling, flattening and joining keep their input's grid; all except averages keep its bounds.
     void check_passed_grid() const {
         RegisterGrid grid = y_;
         CodeBounds bounds = x_.at(0).bounds;
@@ -166,7 +166,7 @@ class LayerNumbers {
         require_same(name_ + "the grid of the output", golden_grid(y_), golden_grid(grid));
     }
 
-    // Entries that only say that they are there.
+    // Checks entries that only mark their presence.
     void check_switches() const {
         if (i_.op == "max_pool2d") attribute("count_include_pad", PoolAttrs{}.count_include_pad);
     }
@@ -233,7 +233,7 @@ class LayerNumbers {
         }
     }
 
-    // Their biases are floats in the bundle, and replayed.
+    // Biases of these rules are floats in the bundle, and are replayed.
     void check_rule(const Tensor& weight_scale, int64_t channels) const {
         const auto made =
             channel_constants(rule_of<RequantizeRule>(i_), Tensor::full({1}, x_.at(0).scale),
@@ -319,7 +319,8 @@ std::string difference_of(const Check& check) {
 
 }  // namespace
 
-// Node names are letters, digits, dots and dashes; anything else would be no stable file name.
+// Node names are letters, digits, dots and dashes; other characters are replaced for stable file
+// names.
 std::string golden_folder(size_t index, const std::string& layer) {
     char number[16];
     std::snprintf(number, sizeof number, "%03zu_", index);
@@ -357,7 +358,7 @@ GoldenJson golden_add_elements() {
               "b_exponent", "y_q31", "y_exponent", "a_integer", "b_integer", "shift", "offset"}}};
 }
 
-// R1f of one weight scale for the tensor brings its bias to accumulators within the sum.
+// R1f with one weight scale for the tensor converts its bias to accumulators within the sum.
 GoldenJson golden_bias_unit(const Instruction& i) {
     if (i.is_float || !i.constants.count("real_bias")) return {};
     if (!i.attributes.has("rule")) return "real";

@@ -1,4 +1,4 @@
-// The reader of golden bundles: nothing but the files, the readable kernel and the rules.
+// The reader of golden bundles: uses only the files, the readable kernel and the rules.
 #include <algorithm>
 #include <fstream>
 #include <iterator>
@@ -28,7 +28,7 @@ std::string content_of(const std::string& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The manifest, once the sums say that it is the one that was written.
+// Reads the manifest after checking it against the sums.
 Json trusted_manifest(const std::string& folder) {
     const std::string path = folder + "/" + kGoldenManifest, sums_path = folder + "/" + kGoldenSums;
     const std::string text = content_of(path), sums = content_of(sums_path);
@@ -86,7 +86,7 @@ std::string place_text(const Tensor& t, int64_t element) {
     return "[" + text + "]";
 }
 
-// "" or where the two differ first.
+// Returns "" or the first difference.
 std::string difference(const std::string& name, const Tensor& stored, const Tensor& computed,
                        const char* source) {
     if (stored.shape() != computed.shape() || stored.dtype() != computed.dtype()) {
@@ -103,7 +103,7 @@ void require(bool ok, const std::string& what) {
     check_kind(ok, ErrorKind::data, what);
 }
 
-// The conditions that the kernels assume. The rules check their own constants.
+// Checks the conditions that the kernels assume. The rules check their own constants.
 void validate(const Instruction& i, const std::vector<Tensor>& inputs) {
     require(!inputs.empty(), "a layer that reads nothing");
     const bool reals = i.op == "quantize";
@@ -173,7 +173,7 @@ class GoldenReader {
         return tensor;
     }
 
-    // Files that contradict each other are damage, however it came about.
+    // Reports files that contradict each other as damaged.
     template <class Work>
     std::invoke_result_t<const Work&> as_damage(const std::string& layer, const Work& work) const {
         try {
@@ -181,7 +181,7 @@ class GoldenReader {
         } catch (const Error& error) {
             fail(ErrorKind::data, folder_, "/", layer.empty() ? kGoldenManifest : layer,
                  ": cannot be replayed: ", error.what());
-        } catch (const std::out_of_range&) {  // of a map or vector: what should be there is not
+        } catch (const std::out_of_range&) {  // from a map or vector: an entry is missing
             fail(ErrorKind::data, folder_, "/", layer.empty() ? kGoldenManifest : layer,
                  ": cannot be replayed: a constant or an input is missing");
         }
@@ -224,7 +224,7 @@ class GoldenReader {
         return result;
     }
 
-    // The layer computed again.
+    // Computes the layer again and compares.
     void compare(const Instruction& instruction, const std::vector<Tensor>& inputs,
                  const Tensor& stored_sums, const Tensor& stored, const Json& layer,
                  GoldenLayer& result) const {
@@ -246,7 +246,7 @@ class GoldenReader {
         }
     }
 
-    // What the layer makes of its tie vectors, by the readable kernel.
+    // The layer's output on its tie vectors, by the readable kernel.
     std::string ties_difference(const Instruction& instruction, const Json& layer) const {
         const Json& ties = layer.at("ties");
         const std::string folder = layer.at("folder");

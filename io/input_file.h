@@ -1,4 +1,4 @@
-// input_file -- a file read from front to back, whose size is known before anything is read.
+// input_file -- reads a file from front to back; its size is known in advance.
 //
 // Every error is ErrorKind::data, one line: "<format>: <path>: <what is wrong>; <what to do>".
 #pragma once
@@ -22,7 +22,7 @@ class InputFile {
     uint64_t size() const { return size_; }
     uint64_t remaining() const { return size_ - position_; }
 
-    // The next `bytes` bytes; `what` names them in the message when the file ends before.
+    // Reads the next `bytes` bytes; `what` names them in the message if the file is too short.
     void read(void* to, size_t bytes, const char* what);
     void skip(uint64_t bytes);
 

@@ -25,7 +25,7 @@ constexpr Description kDescriptions[] = {{"<f4", DType::F32}, {"<f8", DType::F64
                                          {"|i1", DType::I8},  {"|u1", DType::U8},
                                          {"<i4", DType::I32}, {"<i8", DType::I64}};
 
-// The header is a Python dict literal of three known keys; this reads that and no more.
+// The header is a Python dict literal with three known keys; this parser accepts nothing else.
 class HeaderParser {
   public:
     HeaderParser(const InputFile& file, const std::string& text) : file_(file), text_(text) {}

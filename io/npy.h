@@ -1,8 +1,8 @@
 // npy -- one tensor in NumPy's file format (NEP 1).
 //
-// Read: versions 1.0 and 2.0, little endian, C order, '<f4' '<f8' '|i1' '|u1' '<i4' '<i8'.
-// Written: version 1.0. Anything else, or a size that is not header + payload, is refused with one
-// line of ErrorKind::data before memory is asked for. Headers over 64 KiB are refused.
+// Read: versions 1.0 and 2.0, little endian, C order, '<f4' '<f8' '|i1' '|u1' '<i4' '<i8'. Written:
+// version 1.0. Anything else, or a size other than header + payload, is refused with one line of
+// ErrorKind::data before memory is allocated. Headers over 64 KiB are refused.
 #pragma once
 
 #include <string>

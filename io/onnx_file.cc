@@ -64,7 +64,7 @@ void import_opset(onnx::ModelProto& model, const std::string& domain, int64_t ve
     opset.set_version(version);
 }
 
-// By libonnx; what it does not know it does not refuse.
+// Checks by libonnx, which accepts what it does not know.
 bool checked_by_libonnx(const std::string& path, const onnx::ModelProto& model) {
     const auto& known = onnx::OpSchemaRegistry::DomainToVersionRange::Instance().Map();
     if (model.opset_import(0).version() > known.at("").second) return false;

@@ -25,14 +25,14 @@ class OnnxFile {
     void set_input(const std::string& name, const std::vector<int64_t>& extents);
     void set_output(const std::string& name, const std::vector<int64_t>& extents);
 
-    // A node with one output, whose name comes back. Inputs "" are absent.
+    // Adds a node with one output and returns its name. Inputs "" are absent.
     std::string add(const std::string& op, const std::string& output,
                     const std::vector<std::string>& inputs, const Attributes& attributes = {},
                     const std::string& domain = "");
-    // An initializer; a name that is known already stays what it is.
+    // Adds an initializer; a known name keeps its first value.
     std::string constant(const std::string& name, const Tensor& value);
     std::string scalar(const std::string& name, float value);
-    // Codes of 4 bits, two a byte, the first in the low half (opset 21).
+    // 4-bit codes, two in a byte, the first in the low half (opset 21).
     std::string int4_constant(const std::string& name, const Tensor& codes);
 
     // Opset 13 and IR 7, or 21 and 10 with a 4-bit tensor. Reads the file back and compares.
@@ -47,11 +47,11 @@ class OnnxFile {
     bool has_int4_ = false;
 };
 
-// The model in a file. Error(data): missing, or no ONNX model.
+// Reads the model in a file. Error(data): missing, or not an ONNX model.
 onnx::ModelProto read_onnx(const std::string& path);
 
-// Throws Error(runtime), naming the tensor, unless every node reads what stands before it and no
-// name is given twice.
+// Throws Error(runtime), naming the tensor, unless every node comes after its inputs and no name
+// occurs twice.
 void check_structure(const std::string& path, const onnx::GraphProto& graph);
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// onnx_nodes -- what both forms of ONNX files write alike: grids, attributes, the door to NCHW.
+// onnx_nodes -- shared by both forms of ONNX files: grids, attributes, the conversion to NCHW.
 #pragma once
 
 #include <string>
@@ -21,8 +21,8 @@ GridNames write_grid(OnnxFile& file, const std::string& name, const Tensor& scal
 // Integers as codes of one byte, in the shape given.
 Tensor as_codes(const Tensor& integers, DType code_type, const Shape& shape);
 
-// A Clip of the codes after `raw`, if the bounds leave out any integer of the type: raw, or the
-// name that comes back. `codes` is that name.
+// Adds a Clip named `codes` after `raw` if the bounds exclude any integer of the type. Returns the
+// name of the result: raw or `codes`.
 bool clips(const CodeBounds& bounds, DType code_type);
 std::string write_clip(OnnxFile& file, const std::string& raw, const std::string& codes,
                        const CodeBounds& bounds, DType code_type);
@@ -31,7 +31,7 @@ std::string write_clip(OnnxFile& file, const std::string& raw, const std::string
 Attributes onnx_conv_attributes(const Attributes& attributes, const Shape& filters);
 Attributes onnx_pool_attributes(const Attributes& attributes);
 
-// [N, C, H, W] -> [N, C H W] as this library flattens: channels last. Averages of one pixel need no
+// [N, C, H, W] -> [N, C H W], channels last as this library flattens. Averages of one pixel need no
 // Transpose.
 std::string write_flatten(OnnxFile& file, const std::string& x, const std::string& output,
                           bool is_one_pixel);

@@ -35,11 +35,11 @@ class NetworkWriter {
     }
 
   private:
-    // A tensor of the file, and whose codes a DequantizeLinear made it of.
+    // A tensor of the file; if a DequantizeLinear made it, also the codes that it reads.
     struct Value {
         std::string name;
         const Quantizer* grid = nullptr;
-        bool relu6_in_codes = false;  // what its quantizers clip to
+        bool relu6_in_codes = false;  // its quantizers do the clipping
     };
 
     Value write_node(const Node& node) {
@@ -64,7 +64,7 @@ class NetworkWriter {
              ", for which no operator is written");
     }
 
-    // The graph's output is "logits", everything else has the name of its node.
+    // Names the graph's output "logits", everything else after its node.
     std::string name_of(const Node& node) const {
         return &node == &graph_.node(graph_.output()) ? "logits" : node.name;
     }
@@ -100,8 +100,8 @@ class NetworkWriter {
         return &node != &graph_.node(graph_.output());
     }
 
-    // A Clip of floats that ends below its quantizer's range keeps onnxruntime from fusing the
-    // convolution in front of both.
+    // A float Clip that ends below its quantizer's range keeps onnxruntime from fusing the
+    // convolution before both.
     Value relu6(const Node& node) {
         if (target_.clips_codes && only_quantized(node)) return {value(node).name, nullptr, true};
         return {file_.add("Clip", name_of(node),
@@ -123,8 +123,8 @@ class NetworkWriter {
             write_flatten(file_, value(node).name, name_of(node), is_one_pixel(node.inputs[0]))};
     }
 
-    // An operator that passes codes on stands between two pairs with the same grid: so runtimes see
-    // that it can work on codes.
+    // Puts an operator that passes codes on between two pairs with the same grid, so that runtimes
+    // recognise that it can work on codes.
     Value passed(const Node& node, const Value& y) {
         const Quantizer* q = value(node).grid;
         if (!q) return y;
@@ -221,7 +221,7 @@ class NetworkWriter {
         return pair(x.name, q, name, output, bounds);
     }
 
-    // QuantizeLinear, Clip where the bounds are not the type's, DequantizeLinear.
+    // QuantizeLinear, Clip if the bounds are narrower than the type, DequantizeLinear.
     Value pair(const std::string& x, const Quantizer& q, const std::string& name,
                const std::string& output, const CodeBounds& bounds) {
         const Grid grid = q.grid();
@@ -234,7 +234,7 @@ class NetworkWriter {
         return {file_.add("DequantizeLinear", output, {codes, names.scale, names.zero_point}), &q};
     }
 
-    // The grid has the rank of x: of filters [O, 1, 1, 1].
+    // Gives the grid the rank of x: for filters [O, 1, 1, 1].
     std::string int_quant(const std::string& x, int rank, const Quantizer& q, const Tensor& scale,
                           const Tensor& zero_point, const std::string& output) {
         std::vector<int64_t> extents;
@@ -254,7 +254,7 @@ class NetworkWriter {
                          kQonnxDomain);
     }
 
-    // The layer of the logits; -1 if they are no layer's.
+    // The number of classes of the logits' layer; -1 if the last node is not linear.
     int64_t classes() const {
         const Node& last = graph_.node(graph_.output());
         return last.op == "linear" ? constants_.at(graph_.node(last.inputs[1]).name).shape()[0]

@@ -80,7 +80,7 @@ class ProgramWriter {
         fail(ErrorKind::runtime, "program: nothing writes register ", reg);
     }
 
-    // A node whose result is rounded to a grid and clamped to lo, hi.
+    // Adds a node whose result is rounded to a grid and clamped to lo, hi.
     std::string rounded(const Instruction& i, const char* op, const std::vector<Names>& inputs,
                         const Attributes& attributes = {}, const char* domain = "") {
         const CodeBounds bounds{static_cast<int32_t>(i.attributes.integer("lo")),
@@ -114,7 +114,7 @@ class ProgramWriter {
                        onnx_conv_attributes(i.attributes, filters));
     }
 
-    // Without a grid for its output it gives floats, f32(acc) f32(s_x s_w).
+    // Without an output grid the layer gives floats, f32(acc) f32(s_x s_w).
     std::string linear(const Instruction& i) {
         const Attributes attributes{{"transB", int64_t{1}}};
         const std::vector<Names> inputs{x(i), in(i), weight(i), bias(i)};
@@ -141,7 +141,7 @@ class ProgramWriter {
     const QuantizedModel& model_;
     const Program& program_;
     const std::vector<std::optional<RegisterGrid>> grids_;
-    Names registers_;  // the tensor that holds each
+    Names registers_;  // the tensor in each register
     std::vector<bool> one_pixel_;
     int64_t classes_ = -1;
 };

@@ -55,7 +55,7 @@ void refuse_for_int8(const OnnxTarget& target, const Quantizer& q, const Grid& g
     }
 }
 
-// IntQuant knows a width, a sign and whether the lowest code is left out.
+// IntQuant knows only a width, a sign and a flag for leaving out the lowest code.
 void refuse_for_int_quant(const OnnxTarget& target, const Quantizer& q, const Grid& grid) {
     if (q.role == Role::weight) return;  // its values are on the grid, within the bounds
     const CodeBounds bounds = bounds_of(grid, q.format);

@@ -1,4 +1,5 @@
-// onnx_targets -- what each reader of ONNX files expects, as rows of facts, and what it refuses.
+// onnx_targets -- the expectations of each reader of ONNX files, as rows of facts, and its
+// refusals.
 #pragma once
 
 #include <string>
@@ -25,9 +26,9 @@ const std::vector<OnnxTarget>& onnx_targets();
 // An unknown name is Error(usage) with the list.
 const OnnxTarget& find_onnx_target(const std::string& name);
 
-// Error(usage): the quantizer, and what the target cannot express of it.
+// Error(usage): names the quantizer, and the property that the target cannot express.
 void refuse_quantizers(const OnnxTarget& target, const QuantizedModel& model);
-// Error(usage): the layer that has no operator on codes.
+// Error(usage): names the layer that has no operator on codes.
 void refuse_qoperator(const OnnxTarget& target, const Program& program);
 
 }  // namespace gradus

@@ -56,7 +56,7 @@ Instruction instruction_of(const json& text, const std::map<std::string, Tensor>
     return instruction;
 }
 
-// Registers must exist before they are read; the file may come from anywhere.
+// Checks that registers are written before they are read; the file is not trusted.
 void validate(const std::string& path, const Program& program) {
     const auto known = [&](int reg) { return reg >= 0 && reg < program.registers; };
     std::vector<bool> written(std::max(program.registers, 1), false);

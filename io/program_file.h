@@ -1,7 +1,7 @@
-// program_file -- a Program on disk: one safetensors file, no float weight in it.
+// program_file -- a Program on disk: one safetensors file, without float weights.
 //
 // The tensors are the constants, named "<instruction>/<constant>"; the instructions are JSON in the
-// file's metadata under "program". The file's own digest finds every changed bit.
+// file's metadata under "program". The file's own digest detects every changed bit.
 #pragma once
 
 #include <string>

@@ -30,7 +30,7 @@ constexpr uint64_t kMaxHeader = 100 * 1000 * 1000;
 constexpr size_t kMaxRank = 8;
 constexpr DType kDTypes[] = {DType::F32, DType::F64, DType::I8, DType::U8, DType::I32, DType::I64};
 
-// Types of the format that no tensor of ours has, with their bits.
+// Types of the format that Tensor does not have, with their bits.
 constexpr std::pair<const char*, uint64_t> kOtherTypes[] = {
     {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"BOOL", 8},
     {"F8_E5M2", 8},     {"F8_E4M3", 8}, {"F8_E8M0", 8},     {"I16", 16},
@@ -125,13 +125,13 @@ Metadata signed_metadata(const Tensors& tensors, Metadata metadata) {
 struct Entry {
     std::string name;
     std::string dtype;
-    uint64_t bits;  // of an element
+    uint64_t bits;  // of each element
     std::vector<int64_t> extents;
     uint64_t begin, end;  // in the payload
 };
 
-// JSON with the limits that the format needs: nlohmann's parser alone keeps the last of two equal
-// keys and takes a zero byte for the end of the text.
+// Parses JSON more strictly than nlohmann's parser, which keeps the last of two equal keys and
+// takes a zero byte for the end of the text.
 Json parse_header(const InputFile& file, const std::string& text) {
     file.require(!text.empty() && text[0] == '{', "the header must begin with {");
     file.require(text.find('\0') == std::string::npos, "the header has a zero byte");
@@ -196,7 +196,7 @@ uint64_t checked_bytes(const InputFile& file, const Entry& entry) {
 
 Entry parse_entry(const InputFile& file, const std::string& key, const Json& value) {
     Entry entry;
-    entry.name = Json(key).dump();  // one line, whatever the file says
+    entry.name = Json(key).dump();  // one line, whatever the file contains
     const bool has_fields = value.is_object() && value.contains("dtype") &&
                             value.contains("shape") && value.contains("data_offsets");
     file.require(has_fields, "tensor ", entry.name, " must have dtype, shape and data_offsets");
@@ -228,7 +228,7 @@ Metadata parse_metadata(const InputFile& file, const Json& value) {
     return metadata;
 }
 
-// In the order of the payload, which they must fill from its first to its last byte.
+// Returns the entries in the order of the payload, which they must fill exactly.
 std::vector<Entry> parse_entries(const InputFile& file, const Json& header) {
     std::vector<Entry> entries;
     for (const auto& [name, value] : header.items()) {
@@ -259,7 +259,7 @@ std::string read_header(InputFile& file) {
     return text;
 }
 
-// Takes our two entries out of the metadata.
+// Checks our two metadata entries and removes them.
 void verify(const InputFile& file, SafetensorsFile& content) {
     Metadata& metadata = content.metadata;
     const bool ours = metadata.count(kWriterKey) && metadata[kWriterKey] == kWriter;

@@ -5,9 +5,8 @@
 // with spaces to a multiple of 8; the same tensors and metadata give the same bytes.
 //
 // Any reader of the format reads these files. Two entries of __metadata__ are ours: "writer", and
-// "gradus_sha256", a digest over tensors and metadata. A file that has one of them must have both,
-// and the right digest: so every change of a single bit is found. Other writers' files have
-// neither.
+// "gradus_sha256", a digest over tensors and metadata. A file with one of them must have both, and
+// the right digest, so that every changed bit is detected. Other writers' files have neither.
 #pragma once
 
 #include <map>
@@ -20,8 +19,8 @@ namespace gradus {
 struct SafetensorsFile {
     std::map<std::string, Tensor> tensors;
     std::map<std::string, std::string> metadata;  // without our two entries
-    // Tensors that are passed over, as "F16[64,3,7,7]": of types that the format has and Tensor has
-    // not, and of more than 8 dimensions.
+    // Skipped tensors, as "F16[64,3,7,7]": of types that Tensor does not have, or of more than 8
+    // dimensions.
     std::map<std::string, std::string> unreadable;
 };
 
@@ -30,10 +29,10 @@ struct SafetensorsFile {
 void save_safetensors(const std::string& path, const std::map<std::string, Tensor>& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
-// Strict where the format's description is: header at most 100 MB, no duplicate keys, dtypes of the
-// format, offsets that tile the buffer to the end of the file. As the reference reader it takes a
-// __metadata__ that is null, and fields of a tensor that it does not know. Anything else is one
-// line of ErrorKind::data that names file and reason, before memory is asked for.
+// As strict as the format's description: header at most 100 MB, no duplicate keys, dtypes of the
+// format, offsets that tile the buffer to the end of the file. Like the reference reader it accepts
+// a null __metadata__, and unknown fields of a tensor. Anything else is one line of ErrorKind::data
+// that names file and reason, before memory is allocated.
 SafetensorsFile load_safetensors(const std::string& path);
 
 // SHA-256 over the tensors in the order of their names, bytewise; for each, with every integer

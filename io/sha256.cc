@@ -55,8 +55,8 @@ void compress_readable(State& state, const unsigned char* block) {
     for (int i = 0; i < 8; ++i) state[i] += working[i];
 }
 
-// The same by Intel's SHA instructions, which keep the state as (a b e f) and (c d g h), highest
-// word first, and take four rounds' words at a time.
+// The same with Intel's SHA instructions, which keep the state as (a b e f) and (c d g h), highest
+// word first, and take the words of four rounds at a time.
 __attribute__((target("sha,sse4.1"))) void compress_sha_ni(State& state,
                                                            const unsigned char* block) {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
@@ -88,7 +88,7 @@ __attribute__((target("sha,sse4.1"))) void compress_sha_ni(State& state,
     _mm_storeu_si128(to + 1, _mm_alignr_epi8(dchg, feba, 8));
 }
 
-// Not every compiler's __builtin_cpu_supports knows of it.
+// Some compilers' __builtin_cpu_supports does not know it.
 bool has_sha_instructions() {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
     return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx >> 29 & 1) != 0;

@@ -13,7 +13,7 @@ class Sha256 {
   public:
     using State = std::array<uint32_t, 8>;
 
-    // The CPU's SHA instructions serve where it has them, unless the readable code is asked for.
+    // Uses the CPU's SHA instructions if it has them, unless `readable` is true.
     explicit Sha256(bool readable = false);
 
     void update(const void* bytes, size_t count);

@@ -20,7 +20,7 @@ bool is_filter(const Tensor& t) {
     return t.shape().rank() == 4 && (t.dtype() == DType::F32 || dtype_bytes(t.dtype()) == 1);
 }
 
-// The filters of `from` in `shape`, each [rows, columns] turned; codes are single bytes.
+// Transposes each [rows, columns] of the filters of `from`, into `shape`; codes are single bytes.
 Tensor turned(const Tensor& from, const Shape& shape, int64_t rows, int64_t columns) {
     Tensor result = Tensor::empty(shape, from.dtype());
     if (from.dtype() == DType::F32) {

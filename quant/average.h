@@ -1,4 +1,4 @@
-// average -- how hardware libraries bring a sum of codes back to the codes' own grid.
+// average -- how hardware libraries rescale a sum of codes to the codes' own grid.
 //
 //   q = clamp((sum - n z) / n + z, qmin, qmax)
 //
@@ -53,8 +53,8 @@ struct AverageConstants {
     int32_t integer = 0, shift = 0;  // mantissa
 };
 
-// What a window holds: the sum of its codes; for float_sum also that of f32(s (q - z)), added one
-// by one in row-major order.
+// The content of a window: the sum of its codes; for float_sum also the sum of f32(s (q - z)),
+// added in row-major order.
 struct WindowSum {
     int32_t codes;
     float floats;
@@ -65,14 +65,14 @@ HOST_DEVICE inline float average_multiplier(float scale, int32_t count) {
     return scale / (scale * static_cast<float>(count));
 }
 
-// The Q31 multiplier 1 of equal scales, 2^30 with exponent 1, divided by the count: cut off, and
-// not brought back to [2^30, 2^31).
+// The Q31 multiplier 1 for equal scales, 2^30 with exponent 1, divided by the count: truncated, and
+// not normalised to [2^30, 2^31).
 inline Q31 mean_multiplier(int32_t count) {
     const int log2 = std::bit_width(static_cast<uint32_t>(count)) - 1;
     return {static_cast<int32_t>((int64_t{1} << (30 + log2)) / count), 1 - log2};
 }
 
-// What XNNPACK rounds: the zero point is taken off and added within the sum of floats.
+// The value that XNNPACK rounds: it subtracts and adds the zero point within the float sum.
 HOST_DEVICE inline float xnnpack_mean(int32_t sum, int32_t count, float m, int32_t z) {
     const float zeros = static_cast<float>(count * z) * m;
     return static_cast<float>(sum) * m + (static_cast<float>(z) - zeros);
@@ -99,9 +99,9 @@ inline AverageConstants average_constants(PoolRule rule, float scale, int32_t co
     return k;
 }
 
-// What Hexagon NN rounds last, in 64ths of a code: 8 bits below the point are added to the sum,
-// which is rounded to 16 bits; its product with the reciprocal is rounded with a whole unit instead
-// of half.
+// The value that Hexagon NN rounds last, in 64ths of a code: the sum gets 8 fractional bits and is
+// rounded to 16 bits; its product with the reciprocal is rounded by adding a whole unit instead of
+// half.
 HOST_DEVICE inline int64_t mantissa_value(int32_t sum, const AverageConstants& k) {
     const int64_t sixteen_bits =
         clamp_integer(shift_half_up(int64_t{sum} * 256, k.shift), INT16_MIN, INT16_MAX);
@@ -109,7 +109,8 @@ HOST_DEVICE inline int64_t mantissa_value(int32_t sum, const AverageConstants& k
 }
 constexpr int mantissa_last_shift = 6;
 
-// Those of every count up to `largest`, by count, [0] unused: windows at a border may count less.
+// The constants of every count up to `largest`, by count, [0] unused: windows at a border may count
+// less.
 std::vector<AverageConstants> window_constants(PoolRule rule, float scale, int32_t largest);
 
 // The value that float_sum rounds.
@@ -117,7 +118,7 @@ HOST_DEVICE inline float float_sum_value(float sum, int32_t count, float scale, 
     return sum / static_cast<float>(count) / scale + static_cast<float>(z);
 }
 
-// `sum` of `count` codes with zero point z, before it is centred. Not for float_sum.
+// Averages `sum`, of `count` codes with zero point z, not centred. Not for float_sum.
 HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t count,
                                         const AverageConstants& k, int32_t z, int32_t lo,
                                         int32_t hi) {
@@ -141,7 +142,7 @@ HOST_DEVICE inline int32_t average_code(PoolRule rule, int32_t sum, int32_t coun
     }
 }
 
-// The same by any rule.
+// The same for every rule.
 HOST_DEVICE inline int32_t average_code(PoolRule rule, WindowSum sum, int32_t count,
                                         const AverageConstants& k, int32_t z, int32_t lo,
                                         int32_t hi) {

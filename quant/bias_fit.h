@@ -1,10 +1,10 @@
-// bias_fit -- the least scale of a layer's weights at which its int32 bias fits its accumulators.
+// bias_fit -- the least scale of a layer's weights for which its int32 bias fits its accumulators.
 //
 //   s_w[c] >= |b[c]| / (s_x most)
 //
-// A filter that is all but zero has so small a scale that the code b / (s_x s_w) of its bias leaves
-// int32. Its scale is raised until the code fits; its weights lose what is below one step of a
-// bias that is 2^28 steps or more. Weights with one scale take that of their largest bias.
+// A filter near zero has so small a scale that the code b / (s_x s_w) of its bias overflows int32.
+// Its scale is raised until the code fits; its weights lose less than one step next to a bias of
+// 2^28 steps or more. Weights with a single scale use the one for their largest bias.
 //
 //   most = 2^31 - 2^16 (n + 1)   room for n products of 8-bit codes, one more for roundings; at
 //                                least 2^30
@@ -22,11 +22,11 @@
 
 namespace gradus {
 
-// The largest magnitude of a bias code under sums of `products` products.
+// The largest bias code allowed next to sums of `products` products.
 double largest_bias_code(RequantizeRule rule, int64_t products);
 
-// F32 [1 or O], for weights [O ...] of quantizer q under `bias` [O] F32 and an input of scale s_x:
-// powers of two where the format asks. 0 under a bias of 0.
+// F32 [1 or O], for weights [O ...] of quantizer q with `bias` [O] F32 and an input of scale s_x:
+// powers of two if the format requires it. 0 for a bias of 0.
 Tensor least_weight_scales(const Quantizer& q, const Shape& weights, const Tensor& bias, float s_x);
 
 }  // namespace gradus

@@ -66,7 +66,7 @@ ScaleAndZero from_mean_deviation(const ChannelStatistics& seen, const QuantForma
 
 // ---- quantile
 
-// Where `part` of all counts lies below, bin i being [lo + i width, lo + (i + 1) width) and its
+// The value below which `part` of all counts lies; bin i is [lo + i width, lo + (i + 1) width), its
 // values evenly spread.
 double quantile(const std::vector<int64_t>& counts, double lo, double width, double part) {
     int64_t total = 0, below = 0;
@@ -105,7 +105,7 @@ ScaleAndZero from_quantile(const ChannelStatistics& seen, const QuantFormat& for
 
 // ---- search: mse and kld
 
-// The first with the least loss of the ranges (1 - 0.01 i) (min, max), i = 0 to 94.
+// The range with the least loss among (1 - 0.01 i) (min, max), i = 0 to 94; the first of equals.
 template <class Loss>
 ScaleAndZero search(const ChannelStatistics& seen, const QuantFormat& format, const Loss& loss) {
     ScaleAndZero best = scale_from_range(seen.min, seen.max, format);
@@ -143,7 +143,7 @@ struct Centres {
 
 // Sum of (x_hat - x)^2 over the values, clipped ones included.
 double squared_error(const Centres& seen, ScaleAndZero grid, const QuantFormat& format) {
-    std::array<double, 8> sums{};  // so that the compiler can widen the loop
+    std::array<double, 8> sums{};  // eight lanes, so that the compiler vectorises the loop
     const size_t whole = seen.x.size() / 8 * 8;
     const auto add = [&](size_t i, size_t lane) {
         const float x = seen.x[i];
@@ -167,20 +167,20 @@ ScaleAndZero from_mse(const ChannelStatistics& seen, const QuantFormat& format) 
                   [&](ScaleAndZero grid) { return squared_error(centres, grid, format); });
 }
 
-// The histogram within [first, last], what lies outside added to these two bins.
+// The histogram within [first, last]; the tails are added to these two bins.
 std::vector<int64_t> fold_tails(const Histogram& h, int first, int last) {
     std::vector<int64_t> folded(Histogram::bins);
     for (int i = 0; i < Histogram::bins; ++i) folded[std::clamp(i, first, last)] += h.counts[i];
     return folded;
 }
 
-// One code's share of P and of Q, and how many bins of P that are not empty it has.
+// The mass of one code in P and in Q, and its number of non-empty bins of P.
 struct Cell {
     double p = 0.0, q = 0.0, bins = 0.0;
 };
 
-// Sum of P ln Q over the cells, P and Q not normalised: Q's mass lies evenly on a cell's bins. A
-// cell that Q has empty counts as MQBench's 1e-9.
+// Sum of P ln Q over the cells, P and Q not normalised: Q spreads its mass evenly over a cell's
+// bins. An empty cell of Q counts as MQBench's 1e-9.
 double p_log_q(const std::array<Cell, 256>& cells) {
     double inside = 0.0, sum = 0.0;
     for (const Cell& cell : cells) inside += cell.q;
@@ -192,9 +192,9 @@ double p_log_q(const std::array<Cell, 256>& cells) {
 }
 
 // D_KL(P || Q) (Migacz, "8-bit inference with TensorRT", GTC 2017). P is the histogram within the
-// clip with the clipped mass on its edge bins. Q has the mass that each code has within the clip,
-// evenly on those bins of the code that P has not empty. The clipped mass is not in Q: else a clip
-// so narrow that every bin has a code of its own would cost nothing.
+// clip, with the clipped mass on its edge bins. Q has each code's mass within the clip, spread
+// evenly over the code's non-empty bins of P. Q excludes the clipped mass: otherwise a clip so
+// narrow that every bin has its own code would cost nothing.
 double divergence(const Histogram& h, ScaleAndZero grid, const QuantFormat& format) {
     const Span clip = range_of_scale(grid, format);
     constexpr double rounding = 1.000001;  // the bin of the largest value is within

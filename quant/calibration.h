@@ -1,4 +1,4 @@
-// calibration -- from what a quantizer has seen to its first scale and zero point.
+// calibration -- the first scale and zero point from a quantizer's statistics.
 //
 // source     MQBench, App. C.1 (Eq. 6 to 11), with textbook definitions where it is garbled
 // exactness  rounded; the same bits for any number of threads
@@ -48,8 +48,8 @@ struct Span {
 };
 Span range_of_scale(ScaleAndZero grid, const QuantFormat& format);
 
-// mse and kld search the histogram: (min, max) (1 - 0.01 i), i = 0 to 94, the first of the best.
-// By `method` (not own) from one channel. Asymmetric with no negative value seen: z = qmin.
+// One channel's grid by `method` (not own). mse and kld search the histogram: (min, max) (1 - 0.01
+// i), i = 0 to 94, the first of the best. Asymmetric without negative values: z = qmin.
 ScaleAndZero calibrate_channel(Calibration method, const ChannelStatistics& seen,
                                const QuantFormat& format);
 

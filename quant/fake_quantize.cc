@@ -18,14 +18,14 @@ bool is_aligned(const float* p) {
     return reinterpret_cast<uintptr_t>(p) % (lanes * sizeof(float)) == 0;
 }
 
-// Writes past the caches. Both ends are aligned to a vector.
+// Writes with streaming stores. Both ends are aligned to a vector.
 void stream(const float* from, int64_t n, float* to) {
     const int64_t whole = n / lanes * lanes;
     for (int64_t i = 0; i < whole; i += lanes) _mm256_stream_ps(to + i, _mm256_load_ps(from + i));
     std::copy(from + whole, from + n, to + whole);
 }
 
-// y[0, n): compute(begin, end, out) puts the elements of [begin, end) where out points.
+// Fills y[0, n): compute(begin, end, out) writes the elements of [begin, end) to out.
 template <class Compute>
 void write_array(int64_t n, float* y, const Compute& compute) {
     const bool streaming = n * int64_t{sizeof(float)} >= stream_from && is_aligned(y);
@@ -37,7 +37,7 @@ void write_array(int64_t n, float* y, const Compute& compute) {
             compute(i, i + size, waiting);
             stream(waiting, size, y + i);
         }
-        _mm_sfence();  // what ends a task does not order streaming stores
+        _mm_sfence();  // the end of a task does not order streaming stores
     });
 }
 

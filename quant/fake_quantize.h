@@ -1,4 +1,4 @@
-// fake_quantize -- floats to the floats that their codes stand for, and the plain gradient.
+// fake_quantize -- floats to the floats of their codes, and the plain gradient.
 //
 //   x_hat[o,c,i] = s[c] (q - z[c]),  q = clamp(rne(x / s[c]) + z[c], qmin, qmax)
 //   dx = dy [qmin <= rne(x / s[c]) + z[c] <= qmax]      the mask is on the rounded code, inclusive;
@@ -23,7 +23,7 @@ HOST_DEVICE inline float fake_quantize_value(float x, float s, int32_t z, int32_
     return affine_value(quantize_value(x, s, z, qmin, qmax), z, s);
 }
 
-// Selections, not branches: compilers make vectors.
+// Selections instead of branches, so that compilers vectorise.
 template <class T>
 HOST_DEVICE inline T straight_through_value(T x, T dy, T s, T z, T qmin, T qmax) {
     const T code = round_half_even(x / s) + z;

@@ -14,7 +14,7 @@ class Builder {
     Builder(Graph& graph, const FoldedLayer& layer)
         : graph_(graph), layer_(layer), conv_(layer.conv.name), norm_(layer.norm.name) {}
 
-    // conv(x, Q(w)) + bias, the bias on the grid of the accumulators.
+    // conv(x, Q(w)) + bias, with the bias on the accumulators' grid.
     int convolution(int w, int bias) {
         const int wq = layer_.quantize_weight(w, {bias});
         return graph_.add_op("conv2d", conv_, {layer_.x, wq, layer_.quantize_biased(bias, wq)},
@@ -35,8 +35,8 @@ class Builder {
                              layer_.conv.attributes);
     }
 
-    // Nodes run in their order: the variance of the batch has updated the running one by the time
-    // that the scale and the ratio read it.
+    // Nodes run in order: when the scale and the ratio read the running variance, the batch has
+    // already updated it.
     int whitepaper() {
         const BatchNodes batch = batch_statistics();
         const int g = running_scale();

@@ -1,4 +1,4 @@
-// format -- which integers a quantizer may use.
+// format -- the integers that a quantizer may use.
 //
 // Ranges (MQBench 1.2): signed [-2^(b-1), 2^(b-1)-1], narrow [-(2^(b-1)-1), 2^(b-1)-1],
 // unsigned [0, 2^b-1].
@@ -14,7 +14,7 @@ namespace gradus {
 // Smallest legal scale: float epsilon (MQBench 0.4).
 constexpr float kScaleFloor = 1.1920929e-7f;
 
-// The integers that a code may be, both ends included.
+// The range of a code, both ends included.
 struct CodeBounds {
     int32_t lo, hi;
 };

@@ -101,7 +101,7 @@ std::vector<Hardware> benchmark_rows() {
     };
 }
 
-// Integer libraries whose formulas were read, as references that can be executed.
+// Integer libraries whose source was read and which serve as executable references.
 std::vector<Hardware> reference_rows() {
     return {
         {.name = "onnxruntime",

@@ -1,4 +1,4 @@
-// hardware -- a target is a row of facts: formats, where quantizers stand, folding, rules.
+// hardware -- a target is a row of facts: formats, places of quantizers, folding, rules.
 #pragma once
 
 #include <cmath>
@@ -16,18 +16,18 @@ namespace gradus {
 // How a bias reaches the accumulator.
 enum class BiasRule {
     accumulator,  // int32 at the accumulator's scale, ties to even
-    real,         // a float after the accumulator
-    hexagon,      // int32 with a scale of its own, brought to the accumulator's, half away
+    real,         // a float added after the accumulator
+    hexagon,      // int32 with a separate scale, rescaled to the accumulator's, half away
 };
 
-// How the end of a clamp (ReLU6's 6) becomes a code.
+// How the end of a clamp (ReLU6's 6) is rounded to a code.
 enum class BoundRule {
     half_even,    // rne(x / s) + z
     half_away,    // ties away from zero, + z
     zero_inside,  // rne(f32(x / s) + z)
 };
 
-// The multipliers s_x s_w / s_y that a library takes: [least, end).
+// The multipliers s_x s_w / s_y that a library accepts: [least, end).
 struct MultiplierRange {
     float least = 0.0f, end = INFINITY;
 };
@@ -35,7 +35,7 @@ struct MultiplierRange {
 struct Hardware {
     const char* name;
     const char* description;
-    QuantFormat weight;          // bits are the recipe's
+    QuantFormat weight;          // the recipe decides the bits
     QuantFormat activation;      // after ReLU a signed symmetric one may turn unsigned, see below
     bool adaptive_sign = false;  // MQBench 1.2: unsigned if the calibration saw no negative value
     int block_graph = 3;         // MQBench 6: 1, 2 or 3
@@ -46,15 +46,15 @@ struct Hardware {
     PoolRule window = PoolRule::none;  // average pooling of windows
     BiasRule bias = BiasRule::accumulator;
     BoundRule bound = BoundRule::half_even;
-    // How its kernels sum, by CPU or by choice; the first unless --accumulator asks for another.
+    // How its kernels sum, by CPU or by choice; the first is the default of --accumulator.
     std::vector<AccumulatorPolicy> accumulators{AccumulatorPolicy::exact};
     // One filter for each channel: summed in exact int32 by every kernel.
     bool exact_depthwise = false;
     MultiplierRange multipliers{};
-    bool exact = false;  // compared with the library, as the evidence says; else nominal
-    // Windows are divided by all their pixels, also by padding that should not count.
+    bool exact = false;  // checked against the library, see evidence; else nominal
+    // Divides windows by all their pixels, including padding that should not count.
     bool always_counts_padding = false;
-    const char* evidence;  // what the rules were read in and checked against
+    const char* evidence;  // the sources of the rules and the checks against the library
 
     // Every node between the input quantizer and the logits computes in integers. Block graph 1
     // adds and pools in float.
@@ -63,7 +63,7 @@ struct Hardware {
     }
 };
 
-// Concatenated tensors share one grid on every row but those of block graph 1, which join floats.
+// Concatenated tensors share one grid, except on rows of block graph 1, which join floats.
 const std::vector<Hardware>& hardware_table();
 // An unknown name is a usage error with the list.
 const Hardware& find_hardware(const std::string& name);
@@ -71,15 +71,15 @@ const Hardware& find_hardware(const std::string& name);
 // The rule of an operator that averages codes; `none` for other operators.
 PoolRule average_rule(const Hardware& hardware, const std::string& op);
 
-// Error(usage) if the row's library does not sum so.
+// Error(usage) if the row's library does not sum in this way.
 void check_accumulator(const Hardware& hardware, AccumulatorPolicy policy);
 
-// Why the row's library would refuse to requantize by a multiplier, empty if it would not.
-// Constants are made all the same, so that a layer that has died does not end a training.
+// Why the row's library refuses a multiplier; empty if it accepts it. Constants are made anyway, so
+// that a dead layer does not stop training.
 std::string multiplier_refusal(const Hardware& hardware, float multiplier);
 
-// The row's rules in one line: "R2, add tflite, average mean and half-away, int32 bias", and how it
-// can sum where there is a choice; or how it does.
+// The row's rules in one line: "R2, add tflite, average mean and half-away, int32 bias", and its
+// accumulator policies if there is a choice. The second form names the one in use.
 std::string rules_text(const Hardware& hardware);
 std::string rules_text(const Hardware& hardware, AccumulatorPolicy in_force);
 

@@ -1,5 +1,4 @@
-// map_channels -- the loop of the CPU kernels whose elements share a scale and a zero point along
-// an axis.
+// map_channels -- the loop of CPU kernels over elements with a scale and zero point per channel.
 #pragma once
 
 #include <algorithm>
@@ -13,13 +12,13 @@ namespace detail {
 
 // `value` is a copy: through a reference, the bytes that are written could be its own.
 
-// One channel: its scale stays in a register.
+// Elements of one channel: its scale stays in a register.
 template <class Value, class Out>
 void map_row(int64_t first, int64_t n, float s, int32_t z, Value value, Out* __restrict out) {
     for (int64_t i = 0; i < n; ++i) out[i] = static_cast<Out>(value(first + i, s, z));
 }
 
-// Each element is of the next channel: scales are read along with them.
+// Each element belongs to the next channel: reads scales along with them.
 template <class Value, class Out>
 void map_neighbours(int64_t first, int64_t n, const float* s, const int32_t* z, Value value,
                     Out* __restrict out) {
@@ -28,8 +27,8 @@ void map_neighbours(int64_t first, int64_t n, const float* s, const int32_t* z, 
 
 }  // namespace detail
 
-// out[i - begin] = value(i, s, z) for i in [begin, end), with scale and zero point of the channel
-// that element i belongs to.
+// out[i - begin] = value(i, s, z) for i in [begin, end), s and z being the scale and zero point of
+// element i's channel.
 template <class Value, class Out>
 void map_channels(const ChannelLayout& layout, const float* scale, const int32_t* zero_point,
                   int64_t begin, int64_t end, const Value& value, Out* out) {

@@ -53,7 +53,7 @@ HOST_DEVICE inline int32_t quantize_value(float x, float s, int32_t z, int32_t q
     return clamp_code(round_half_even(x / s) + static_cast<float>(z), qmin, qmax);
 }
 
-// The learned real zero point as the integer that is used: clip(rne(z), qmin, qmax).
+// Rounds the learned real zero point to the integer in use: clip(rne(z), qmin, qmax).
 HOST_DEVICE inline int32_t round_zero_point(float z, int32_t qmin, int32_t qmax) {
     return clamp_code(round_half_even(z), qmin, qmax);
 }
@@ -74,12 +74,12 @@ HOST_DEVICE inline float power_of_two_scale(float s) {
     return ldexpf(1.0f, mantissa > 0.70710678118654752f ? exponent : exponent - 1);
 }
 
-// 2^ceil(log2_threshold): the power of two that a threshold is raised to (TQT).
+// 2^ceil(log2_threshold): the power of two at or above a threshold (TQT).
 HOST_DEVICE inline float power_of_two_above(float log2_threshold) {
     return ldexpf(1.0f, static_cast<int>(ceilf(log2_threshold)));
 }
 
-// Learned rounding (AdaRound) chooses between the integer below x / s and the one above it.
+// Learned rounding (AdaRound) chooses between floor(x / s) and the next integer.
 HOST_DEVICE inline float integer_below(float x, float s) {
     return floorf(x / s);
 }

@@ -22,7 +22,7 @@ Quantizer& quantizer_of(const Node& node) {
     return *quantizer;
 }
 
-// Codes where the target's arithmetic is simulated, else floats.
+// Gives codes if the target's arithmetic is simulated, else floats.
 Variable on_grid(const Quantizer& q, const Grid& grid, const Variable& x) {
     if (q.simulate == Simulate::qdq) return Variable(values_of(q, grid, x.data()));
     const bool by_rule = x.exact() && has_rule(*q.hardware, *x.exact());
@@ -30,7 +30,7 @@ Variable on_grid(const Quantizer& q, const Grid& grid, const Variable& x) {
                                    : codes_of(q, grid, x.data())}});
 }
 
-// Brings the quantizer's parameters up to its input.
+// Updates the quantizer's parameters for its input.
 void prepare_for(Quantizer& q, const Variable& x, bool training) {
     try {
         if (q.observing) {
@@ -44,7 +44,7 @@ void prepare_for(Quantizer& q, const Variable& x, bool training) {
     if (q.algorithm->project) q.algorithm->project(q);
 }
 
-// What joins the accumulators of a layer: its bias, or what batch norm makes of one.
+// The bias added to a layer's accumulators: its own, or the one computed from batch norm.
 Tensor layer_bias(const Inputs& in) {
     if (in.size() == 1) return in[0].data();
     std::vector<Variable> v;
@@ -52,7 +52,7 @@ Tensor layer_bias(const Inputs& in) {
     return batch_norm_bias(v[0], v[1], v[2], v.size() > 3 ? v[3] : Variable()).data();
 }
 
-// inputs: x, then the quantizer's parameters; of weights under an int32 bias also that bias, or the
+// inputs: x, then the quantizer's parameters; for weights with an int32 bias also that bias, or the
 // inputs of batch_norm_bias.
 Variable run_quantize(const OpContext& context, const Inputs& all) {
     Quantizer& q = quantizer_of(context.node);
@@ -65,21 +65,22 @@ Variable run_quantize(const OpContext& context, const Inputs& all) {
         q.least_scale = least_weight_scales(q, x.shape(), layer_bias(bias), s_x);
     }
     const Grid grid = q.grid();
-    // The tape keeps a float input, or the codes that an exact one is made of.
+    // The tape keeps a float input, or the codes of an exact one.
     Variable value = x.exact() ? Variable(*x.exact()) : Variable(x.data());
-    return record("quantize", on_grid(q, grid, x), in,
-                  [payload = context.node.payload, &q, grid, value](const Tensor& dy) -> Grads {
-                      QuantizerGrads grads = q.algorithm->backward(q, grid, value.data(), dy);
-                      Grads result{grads.dx};
-                      for (Tensor& d : grads.parameters) result.push_back(std::move(d));
-                      result.resize(1 + q.parameters.size());  // none for what is kept
-                      return result;
-                  });
+    return record(
+        "quantize", on_grid(q, grid, x), in,
+        [payload = context.node.payload, &q, grid, value](const Tensor& dy) -> Grads {
+            QuantizerGrads grads = q.algorithm->backward(q, grid, value.data(), dy);
+            Grads result{grads.dx};
+            for (Tensor& d : grads.parameters) result.push_back(std::move(d));
+            result.resize(1 + q.parameters.size());  // parameters that are not learned get none
+            return result;
+        });
 }
 
-// inputs: bias [O], quantized weight. The accumulator's scale is f32(s_x s_w[c]), s_x that of the
-// activation quantizer after the payload. The bias stays as it is with float weights (qdq), and
-// where the target adds it after the accumulator.
+// inputs: bias [O], quantized weight. The accumulator's scale is f32(s_x s_w[c]), s_x being the
+// scale of the activation quantizer in the payload. The bias is unchanged if weights are float
+// (qdq) or the target adds it after the accumulator.
 Variable run_quantize_bias(const OpContext& context, const Inputs& in) {
     const Quantizer& q = quantizer_of(context.node);
     const Exact* weight = in[1].exact();
@@ -99,8 +100,8 @@ Variable run_quantize_bias(const OpContext& context, const Inputs& in) {
                   });
 }
 
-// inputs: the average of codes; for windows, whose average is a float, also the codes. Back on the
-// grid of the quantizer that made the codes.
+// inputs: the average of codes; for windows, whose average is a float, also the codes. Returns to
+// the grid of the codes' quantizer.
 Variable run_requantize_average(const OpContext& context, const Inputs& in) {
     const Quantizer& q = quantizer_of(context.node);
     const bool windows = in.size() > 1;

@@ -17,7 +17,8 @@ bool is_activation(const Node& node) {
     return node.op == "relu" || node.op == "relu6";
 }
 
-// The last node after `id` on a chain of nodes that `belongs` accepts and nothing else reads.
+// The last node after `id` on a chain of nodes that `belongs` accepts and that have no other
+// reader.
 template <class Belongs>
 int tail_of(const Graph& network, int id, const Belongs& belongs) {
     for (int next = only_consumer(network, id); next >= 0; next = only_consumer(network, id)) {
@@ -37,7 +38,7 @@ bool is_last(const Graph& network, int layer) {
     return id == network.output();
 }
 
-// Weighted layers on the longest way from the input to each node.
+// The number of weighted layers on the longest path from the input to each node.
 std::vector<int> depths(const Graph& network) {
     std::vector<int> depth(network.nodes().size(), 0);
     for (size_t id = 0; id < depth.size(); ++id) {
@@ -50,7 +51,7 @@ std::vector<int> depths(const Graph& network) {
     return depth;
 }
 
-// True if the node is a layer's output, batch norm folded, without an activation.
+// True if the node is a layer's output (batch norm folded) without an activation.
 bool is_accumulator(const Graph& network, int id) {
     const Node& node = network.node(id);
     if (is_weighted(node)) return true;
@@ -72,7 +73,7 @@ void place_behind(const Graph& network, bool spare_main_branch, Placement& place
     }
 }
 
-// The inputs that one concat joins, directly or through others, are named by its first node.
+// Names all inputs of a concat, direct or through other concats, after the first of them.
 void share_grids(const Graph& network, Placement& place) {
     for (const Node& node : network.nodes()) {
         if (node.op != "concat") continue;

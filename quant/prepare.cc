@@ -19,7 +19,7 @@ class QuantizerPool {
     QuantizerPool(const Recipe& recipe, const Hardware& hardware)
         : recipe_(recipe), hardware_(hardware) {}
 
-    // `end`: of the first or last weighted layer.
+    // `end`: belongs to the first or last weighted layer.
     std::shared_ptr<Quantizer> weight(const std::string& name, const Shape& shape, bool end) {
         Quantizer q;
         q.role = Role::weight;
@@ -44,7 +44,7 @@ class QuantizerPool {
     const std::vector<std::shared_ptr<Quantizer>>& all() const { return quantizers_; }
 
   private:
-    // The quantizer of this name; the first time as `q` describes it.
+    // Returns the quantizer of this name; the first call makes it from `q`.
     std::shared_ptr<Quantizer> get(const std::string& name, Quantizer q,
                                    const std::string& algorithm, bool end, int64_t channels) {
         for (const auto& quantizer : quantizers_) {
@@ -71,7 +71,7 @@ class QuantizerPool {
     std::vector<std::shared_ptr<Quantizer>> quantizers_;
 };
 
-// Copies a float graph node by node, putting in quantizers and foldings.
+// Copies a float graph node by node and inserts quantizers and foldings.
 class Rewriter {
   public:
     Rewriter(const Graph& network, const Hardware& hardware, Folding folding, QuantizerPool& pool,
@@ -99,7 +99,8 @@ class Rewriter {
   private:
     bool folds() const { return folding_ != Folding::none; }
 
-    // Weights are copied where they are used; a convolution that is folded with its batch norm.
+    // True for weights, which are copied at their use, and for convolutions that are folded with
+    // their batch norm.
     bool deferred(int id) const {
         const Node& node = network_.node(id);
         if (node.kind == NodeKind::parameter) return true;
@@ -115,7 +116,7 @@ class Rewriter {
         std::vector<int> inputs;
         for (int input : node.inputs) inputs.push_back(reuse(input));
         Attributes attributes = node.attributes;
-        // Training on the inference graph is training on frozen statistics.
+        // Training the inference graph trains on frozen statistics.
         const bool freezes = node.op == "batch_norm" && phase_ == Phase::inference;
         if (freezes) attributes.set("frozen", int64_t{1});
         const int result = graph_.add_op(node.op, node.name, inputs, attributes);
@@ -126,13 +127,13 @@ class Rewriter {
                              node.attributes, grid_of(inputs[0]));
     }
 
-    // The new node of an old one; parameters are copied at first use.
+    // Maps an old node to its new one; copies parameters at first use.
     int reuse(int id) {
         if (id >= 0 && map_[id] < 0) map_[id] = graph_.add_parameter(network_.node(id).parameter);
         return id < 0 ? -1 : map_[id];
     }
 
-    // A quantizer may have several nodes: those that a concat joins share one.
+    // A quantizer may have several nodes: inputs of a concat share one.
     int add_quantizer(const std::shared_ptr<Quantizer>& quantizer, const std::string& node, int x) {
         std::vector<int> inputs{x};
         for (const auto& parameter : quantizer->parameters) {
@@ -157,7 +158,7 @@ class Rewriter {
                              network_.node(id).name + ".quantizer", map_[id]);
     }
 
-    // x: the quantized input; bias: as FoldedLayer has it, none for a layer without one.
+    // x: the quantized input; bias: as in FoldedLayer, empty for a layer without one.
     int quantized_weight(const Node& layer, int layer_id, int w, int x,
                          const std::vector<int>& bias) {
         const Node& parameter = network_.node(layer.inputs[1]);
@@ -172,7 +173,7 @@ class Rewriter {
         return result;
     }
 
-    // The activation that a weighted layer reads; block graph 1 quantizes it here.
+    // Returns the activation that a weighted layer reads; block graph 1 quantizes it here.
     int layer_input(const Node& layer, int layer_id) {
         const int x = reuse(layer.inputs[0]);
         if (!place_.before.count(layer_id)) return x;
@@ -181,7 +182,7 @@ class Rewriter {
                              x);
     }
 
-    // The quantizer whose grid node `id` of the new graph is on.
+    // Returns the quantizer of the grid of node `id` in the new graph.
     std::shared_ptr<NodePayload> grid_of(int id) const {
         while (graph_.node(id).op != "quantize") {
             check(!graph_.node(id).inputs.empty(), "prepare: ", graph_.node(id).name,
@@ -195,9 +196,9 @@ class Rewriter {
         return graph_.add_op("quantize_bias", layer + ".bias.quantized", {bias, w}, {}, grid_of(x));
     }
 
-    // `last`: the layer, or the batch norm folded into it. Logits leave as floats; so does, where
-    // the target adds in float, what is not read by one quantizer alone. A batch norm after `last`
-    // is not folded and reads floats.
+    // `last`: the layer, or the batch norm folded into it. Logits are floats; so is, if the target
+    // adds in float, an output not read by exactly one quantizer. A batch norm after `last` is not
+    // folded and reads floats.
     Attributes layer_attributes(const Node& layer, int last) const {
         Attributes attributes = layer.attributes;
         const int tail = activation_tail(network_, last);
@@ -209,7 +210,7 @@ class Rewriter {
         return attributes;
     }
 
-    // Convolution or linear without a batch norm to fold.
+    // A convolution or linear layer without a batch norm to fold.
     int weighted(int id, const Node& layer) {
         const int x = layer_input(layer, id);
         const int filters = reuse(layer.inputs[1]);
@@ -249,7 +250,7 @@ class Rewriter {
         return (training ? fold_for_training : fold_for_inference)(graph_, folding_, layer);
     }
 
-    // Both phases share what is merged.
+    // Both phases share the merged parameters.
     const MergedLayer& merged_of(const Node& conv, const Node& norm) {
         for (const MergedLayer& layer : merged_) {
             if (layer.bias->name == merged_bias_name(conv.name)) return layer;
@@ -285,7 +286,7 @@ void refuse_float_nodes(const Graph& network, const Hardware& hardware) {
     }
 }
 
-// A library that divides every window by all its pixels has no average without the padding.
+// A library that divides every window by all its pixels cannot average without counting padding.
 void refuse_uncounted_padding(const Graph& network, const Hardware& hardware) {
     for (const Node& node : network.nodes()) {
         if (node.op != "average_pool2d") continue;
@@ -324,7 +325,7 @@ std::set<std::string> depthwise_layers(const Graph& network) {
     return names;
 }
 
-// On every layer that sums codes, in training as in inference, but not on those of `exact`.
+// Sets the policy on every layer that sums codes, in both graphs alike, but for those of `exact`.
 void set_accumulators(Graph& graph, AccumulatorPolicy policy, const std::set<std::string>& exact) {
     if (policy == AccumulatorPolicy::exact) return;
     for (int id = 0; id < static_cast<int>(graph.nodes().size()); ++id) {
@@ -335,7 +336,7 @@ void set_accumulators(Graph& graph, AccumulatorPolicy policy, const std::set<std
     }
 }
 
-// True if a quantizer has several nodes: those that a concat joins.
+// True if a quantizer has several nodes, as the inputs of a concat.
 bool shares_grids(const QuantizedModel& model) {
     std::set<const NodePayload*> seen;
     for (const Node& node : model.inference.nodes()) {
@@ -396,8 +397,8 @@ void merge_batch_norm(QuantizedModel& model) {
     for (const MergedLayer& layer : model.merged) layer.merge();
 }
 
-// A shared grid moves while a batch passes, so that codes made before no longer fit what is made
-// after; there the values are seen as floats.
+// A shared grid may change while a batch passes, so codes made earlier no longer fit later ones;
+// the values are then simulated as floats.
 void calibrate(QuantizedModel& model, const BatchSource& next) {
     merge_batch_norm(model);
     const SimulateAs mode(model, shares_grids(model) ? Simulate::qdq : model.recipe.simulate);
@@ -431,9 +432,9 @@ void refuse_reestimation(const QuantizedModel& model) {
         "choose another --bn-fold");
 }
 
-// With momentum 1/k the k-th batch turns the average of k - 1 into that of k. The ranges are held:
-// all batches, and the evaluation after them, are quantized alike. One image after others is left
-// out: it may be one value per channel, of which there is no variance.
+// Momentum 1/k turns the average of k - 1 batches into that of k. The ranges are held, so that all
+// batches and the later evaluation are quantized alike. Skips later batches of one image: one value
+// per channel has no variance.
 void reestimate_batch_norm(QuantizedModel& model, const BatchSource& next) {
     refuse_reestimation(model);
     Graph graph = model.training;

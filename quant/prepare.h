@@ -28,12 +28,12 @@ struct Recipe {
     Calibration activation_calibration = Calibration::own;
     Reading reading = Reading::paper;
     DsqForm dsq_form = DsqForm::soft;
-    std::optional<int> bn_fold;  // MQBench's number of the folding; nothing: the hardware's
+    std::optional<int> bn_fold;  // MQBench's number of the folding; empty: the hardware's
 };
 
 // The quantized network: two graphs that share parameters and quantizers.
 struct QuantizedModel {
-    Graph training;   // batch norm on batch statistics, folded as fold_batch_norm.h says
+    Graph training;   // batch norm on batch statistics, folded as in fold_batch_norm.h
     Graph inference;  // batch norm merged into int32 biases (foldings 0 to 4), or apart (-1);
                       // trained on, its statistics are frozen
     std::vector<std::shared_ptr<Quantizer>> quantizers;  // in network order
@@ -43,11 +43,11 @@ struct QuantizedModel {
 
     Folding folding() const;
     int64_t activation_quantizers() const;
-    // Why no integers can execute it; empty if they can.
+    // Why integers cannot execute it; empty if they can.
     std::string not_deployable() const;
 };
 
-// Lets all quantizers simulate in one way until it goes out of scope; then as the recipe says.
+// Makes all quantizers simulate in one way until it goes out of scope; restores the recipe's way.
 class SimulateAs {
   public:
     SimulateAs(const QuantizedModel& model, Simulate simulate);
@@ -59,18 +59,18 @@ class SimulateAs {
     const QuantizedModel& model_;
 };
 
-// Batches one after the other; an undefined tensor ends them.
+// Returns one batch per call; an undefined tensor ends them.
 using BatchSource = std::function<Tensor()>;
 
-// Rewrites `network`, whose parameters stay shared. Refuses what the row cannot do in one line.
+// Rewrites `network`, sharing its parameters. Refuses in one line what the row does not support.
 QuantizedModel quantize(const Graph& network, const Recipe& recipe);
 
-// Folding 0: computes the merged parameters again from those of the float network.
+// Folding 0: recomputes the merged parameters from those of the float network.
 void merge_batch_norm(QuantizedModel& model);
 
-// Initialises every quantizer in network order, quantization of what is before it already on
-// (MQBench 2.1), from batches of normalised images [N, H, W, C]. Runs the inference graph; what is
-// kept of a batch does not depend on the number of batches. Merges batch norm first (folding 0).
+// Initialises every quantizer in network order, with earlier quantizers already on (MQBench 2.1),
+// from batches of normalised images [N, H, W, C]. Runs the inference graph; memory does not depend
+// on the number of batches. Merges batch norm first (folding 0).
 void calibrate(QuantizedModel& model, const BatchSource& next);
 void calibrate(QuantizedModel& model, const Tensor& images);  // one batch
 

@@ -1,4 +1,4 @@
-// quantize_codes -- an array of floats to its codes.
+// quantize_codes -- rounds an array of floats to codes.
 //
 // q[o,c,i] = clamp(rne(x / s[c]) + z[c], qmin, qmax)
 // shapes     x [outer, channels, inner], codes alike, scale and zero point [channels]

@@ -105,10 +105,10 @@ void observe(Quantizer& q, const Tensor& x) {
         q.seen =
             std::make_shared<Statistics>(q.format.channel_axis, needs_histogram(q.calibration));
     } else if (q.role == Role::weight) {
-        return;  // weights stay as they are while images pass
+        return;  // calibration does not change weights
     }
     q.seen->add(x);
-    // Adaptive sign is decided with the first values, and stays (MQBench 1.2).
+    // The first values decide an adaptive sign for good (MQBench 1.2).
     if (q.adaptive_sign) q.format.is_signed = q.seen->min() < 0.0f;
     q.saw_nothing = is_dead(q, q.seen->min(), q.seen->max());
     q.algorithm->initialise(q, *q.seen);
@@ -156,7 +156,7 @@ Grid grid_of_ranges(const Quantizer& q, const float* lo, const float* hi, int64_
 
 namespace {
 
-// Shapes that must fit before a kernel walks x.
+// Checks the shapes before a kernel reads x.
 ChannelLayout layout_of(const Tensor& x, const Grid& grid, const QuantFormat& format) {
     const ChannelLayout layout = channel_layout(x.shape(), format.channel_axis);
     check(grid.scale.numel() == layout.channels && grid.zero_point.numel() == layout.channels,

@@ -36,7 +36,7 @@ RequantizeConstants q31_constants(double sx, double sw, double sy) {
 
 RequantizeConstants shift_constants(float sx, float sw, float sy) {
     const int k = exponent_of(sy, "output") - exponent_of(sx, "input") - exponent_of(sw, "weight");
-    // Beyond these every accumulator but 0 saturates, or rounds to 0.
+    // Beyond these every accumulator except 0 saturates, or rounds to 0.
     return {.shift = clamp_integer(k, -31, 62)};
 }
 

@@ -1,4 +1,4 @@
-// requantize -- the rules by which hardware libraries put int32 accumulators back on a grid.
+// requantize -- the rules by which hardware libraries round int32 accumulators to a grid.
 //
 //   acc = sum (x_q - z_x) (w_q - z_w) + bias      exact
 //   q   = clamp(rule(acc s_x s_w / s_y) + z, lo, hi)
@@ -6,7 +6,7 @@
 // A rule is a pure function of the accumulator and of constants made once for each channel,
 // compiled for host and device from these lines. `lo` and `hi` are the clamp of the output code:
 // [qmin, qmax], narrowed by a fused ReLU to [z, .] or ReLU6 to [., z + 6/s rounded]. (x) and (+)
-// are one rounding to float each; the order of operations is part of a rule.
+// round to float once each; the order of operations is part of a rule.
 //
 //   R1   rne(f32(acc) (x) m) + z        m = f32(f32(s_x s_w) / s_y)
 //        onnxruntime QLinearConv, XNNPACK "fp32", FBGEMM with int32 bias
@@ -78,13 +78,13 @@ struct OutputGrid {
 struct RequantizeConstants {
     float multiplier = 0.0f;
     float bias = 0.0f;         // R1c, R1f, R9
-    float bias_factor = 1.0f;  // R1f: from bias to accumulators, within the sum
+    float bias_factor = 1.0f;  // R1f: converts the bias to accumulators, within the sum
     int64_t integer = 0;       // R2, R3: Q31; R8: recip
     int32_t shift = 0;         // R2, R3: exponent; R5: k
     int32_t offset = 0;        // R8: min, in accumulators
 };
 
-// The value that a rule rounds last; quant/rule_steps.h shows it.
+// The last value before a rule rounds; quant/rule_steps.h shows it.
 HOST_DEVICE inline float r1_value(int32_t acc, float m) {
     return static_cast<float>(acc) * m;
 }
@@ -103,7 +103,7 @@ HOST_DEVICE inline float r1f_value(int32_t acc, float m, float bias, float facto
 HOST_DEVICE inline float r9_value(int32_t acc, float m, float bias) {
     return static_cast<float>(acc) * m + bias;
 }
-// Over 2^31.
+// The product in units of 2^-31.
 HOST_DEVICE inline int64_t r8_product(int32_t acc, int64_t recip, int32_t min) {
     int64_t above = static_cast<int64_t>(acc) - min;
     // A gain above 1 saturates long before the product leaves 64 bits.
@@ -155,12 +155,13 @@ HOST_DEVICE inline int32_t r9_requantize(int32_t acc, float m, float bias, int32
     return clamp_code(round_half_even(r9_value(acc, m, bias)) + static_cast<float>(z), lo, hi);
 }
 
-// The 19 high bits of a float: sign, exponent, 10 bits of mantissa; the rest is cut off.
+// The upper 19 bits of a float: sign, exponent, 10 bits of mantissa; truncates the rest.
 inline float ascend_scale(float m) {
     return std::bit_cast<float>(std::bit_cast<uint32_t>(m) & 0xFFFFE000u);
 }
 
-// One accumulator by `rule`. `y.qmin` and `y.qmax` are the format's, lo and hi the clamp within.
+// Rounds one accumulator by `rule`. `y.qmin` and `y.qmax` are the format's, lo and hi the clamp
+// within.
 HOST_DEVICE inline int32_t requantize_value(RequantizeRule rule, int32_t acc,
                                             const RequantizeConstants& k, const OutputGrid& y,
                                             int32_t lo, int32_t hi) {
@@ -185,13 +186,13 @@ HOST_DEVICE inline int32_t requantize_value(RequantizeRule rule, int32_t acc,
     }
 }
 
-// The constants of one channel. `bias` is a float in real units, for rules that keep it so;
-// `per_channel` tells whether the layer has a scale for each channel. Error(usage): R5 of scales
-// that are no powers of two.
+// The constants of one channel. `bias` is a float in real units, for rules that keep it a float;
+// `per_channel` is true if the layer has a scale for each channel. Error(usage): R5 with scales
+// that are not powers of two.
 RequantizeConstants requantize_constants(RequantizeRule rule, float input_scale, float weight_scale,
                                          const OutputGrid& y, float bias, bool per_channel);
 
-// Why the constants of a channel do not say what the scales do, empty if they do: a float bias that
+// Why the constants of a channel do not represent its scales, empty if they do: a float bias that
 // is not finite; R8's min beyond int32, or a range beyond it, whose reciprocal has lost its bits.
 std::string requantize_refusal(RequantizeRule rule, const RequantizeConstants& k,
                                const OutputGrid& y);

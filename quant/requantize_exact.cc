@@ -17,7 +17,7 @@ float scale_of(const Affine& value) {
     return value.scale.data<float>()[0];
 }
 
-// f(i) is the code of element i; Code is int8_t or uint8_t.
+// f(i) gives the code of element i; Code is int8_t or uint8_t.
 template <class F>
 Tensor codes_of(const Shape& shape, const QuantFormat& format, const F& f) {
     Tensor codes = Tensor::empty(shape, format.code_dtype());
@@ -59,7 +59,7 @@ Tensor accumulator_codes(RequantizeRule rule, const Affine& acc, const OutputGri
     });
 }
 
-// Codes of another grid: accumulators of one product with the weight 1.
+// Codes of another grid: treated as accumulators of one product with the weight 1.
 Tensor rescaled_codes(RequantizeRule rule, const Affine& x, const OutputGrid& y, CodeBounds bounds,
                       const QuantFormat& format) {
     const RequantizeConstants k = requantize_constants(rule, scale_of(x), 1.0f, y, 0.0f, false);

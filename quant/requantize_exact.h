@@ -1,5 +1,5 @@
-// requantize_exact -- the exact values between two quantizers, put on the next grid by the rules of
-// the hardware. The simulation's half; integer/execute.cc has its own.
+// requantize_exact -- the simulation's half of requantization: rounds the exact values between two
+// quantizers to the next grid by the hardware's rules. integer/execute.cc has its own half.
 #pragma once
 
 #include <vector>
@@ -10,34 +10,34 @@
 
 namespace gradus {
 
-// True if `hardware` has a rule for this value; without one the float view is quantized.
+// True if `hardware` has a rule for this value; otherwise the float view is quantized.
 bool has_rule(const Hardware& hardware, const Exact& value);
 
-// By the terms of the value: an int32 accumulator, or codes of another grid, by the requantization
-// rule; two terms of codes by the add rule; an accumulator and codes by R9 with the sum fused.
-// The clamps of ReLU and ReLU6 act at the output: lo = max(qmin, z), hi = min(qmax, z + 6/s
-// rounded).
+// Chooses by the terms of the value: an int32 accumulator, or codes of another grid, by the
+// requantization rule; two terms of codes by the add rule; an accumulator and codes by R9 with the
+// sum fused. The clamps of ReLU and ReLU6 act at the output: lo = max(qmin, z), hi = min(qmax, z +
+// 6/s rounded).
 Affine requantize(const Hardware& hardware, const Exact& value, const Grid& grid,
                   const QuantFormat& format);
 
-// The average of codes, put back on the codes' own grid (count > 1, one term) by a pool rule.
+// Averages codes back to their own grid (count > 1, one term) by a pool rule.
 Affine requantize_average(PoolRule rule, const Affine& sums, const Grid& grid,
                           const QuantFormat& format);
 
-// The same of windows of codes x: sums and counts are made here, as counts may differ at the
+// The same for windows of codes x; computes sums and counts itself, as counts may differ at the
 // border.
 Affine requantize_windows(PoolRule rule, const Affine& x, const PoolShape& shape, const Grid& grid,
                           const QuantFormat& format);
 
-// The output range that a clamp of real values leaves of a grid: their codes by the hardware's rule
-// (TFLite: kernel_util.cc, CalculateActivationRangeQuantized; XNNPACK: xnn_qs8_quantize).
+// The output codes left by a clamp of real values, rounded by the hardware's rule (TFLite:
+// kernel_util.cc, CalculateActivationRangeQuantized; XNNPACK: xnn_qs8_quantize).
 CodeBounds clamp_bounds(const Hardware& hardware, float lower, float upper, const Grid& grid,
                         const QuantFormat& format);
 
 OutputGrid output_grid(const Grid& grid, const QuantFormat& format);
 CodeGrid code_grid(const Grid& grid);
 
-// One set of constants a channel: scales [1], [1 or C], bias [C] in real units or undefined.
+// One set of constants per channel: scales [1], [1 or C], bias [C] in real units or undefined.
 std::vector<RequantizeConstants> channel_constants(RequantizeRule rule, const Tensor& input_scale,
                                                    const Tensor& weight_scale, const Tensor& bias,
                                                    const OutputGrid& y, int64_t channels);

@@ -22,7 +22,7 @@ AddConstants ratio_constants(AddConstants k) {
     return k;
 }
 
-// The first product of the zero points is fused into their sum by onnxruntime's compiler.
+// onnxruntime's compiler fuses the first product of the zero points into their sum.
 AddConstants onnxruntime_constants(AddConstants k) {
     k = ratio_constants(k);
     const float zeros = fmaf(k.a_ratio, static_cast<float>(k.a.zero_point),
@@ -74,7 +74,7 @@ int exponent_of(float scale) {
 AddConstants tvm_constants(AddConstants k) {
     const int a = exponent_of(k.a.scale), b = exponent_of(k.b.scale), y = exponent_of(k.y.scale);
     const int finer = std::min(a, b);
-    // Beyond these every sum but 0 saturates 8-bit codes, or rounds to 0.
+    // Beyond these every sum except 0 saturates 8-bit codes, or rounds to 0.
     k.a_integer = std::min(a - finer, 40);
     k.b_integer = std::min(b - finer, 40);
     k.shift = clamp_integer(y - finer, -13, 62);

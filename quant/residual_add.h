@@ -58,15 +58,15 @@ struct AddConstants {
     int32_t shift = 0, offset = 0;
 };
 
-// Constants are made for all scales, so that a layer that has died does not end a training. What a
-// library itself refuses is told by add_refusal, empty if nothing. Error(usage): TVM's addition of
-// scales that are no powers of two.
+// Makes constants for all scales, so that a dead layer does not stop training. add_refusal tells
+// what the library itself refuses, empty if nothing. Error(usage): TVM's addition with scales that
+// are not powers of two.
 AddConstants add_constants(AddRule rule, const CodeGrid& a, const CodeGrid& b, const CodeGrid& y);
 std::string add_refusal(AddRule rule, const CodeGrid& a, const CodeGrid& b, const CodeGrid& y);
 
 namespace add_rules {
 
-// Terms and sums, up to what is rounded last; quant/rule_steps.h shows them.
+// Terms and sums, up to the last value before rounding; quant/rule_steps.h shows them.
 HOST_DEVICE inline float onnxruntime_inner(int32_t b, const AddConstants& k) {
     return fmaf(static_cast<float>(b), k.b_ratio, k.a_offset);
 }
@@ -135,7 +135,7 @@ HOST_DEVICE inline int32_t tvm(int32_t a, int32_t b, const AddConstants& k, int3
     return clamp_integer(y + k.y.zero_point, lo, hi);
 }
 
-// Of large ratios fewer bits are cut off first, so that one is left for the rounding.
+// For large ratios the first shift drops fewer bits, so that one is left for the rounding.
 HOST_DEVICE inline int hexagon_first_shift(int32_t shift) {
     return shift > 0 ? 8 : 7 + shift;
 }

@@ -94,7 +94,8 @@ double average_error(PoolRule rule, const AverageConstants& k, int32_t count, in
         case PoolRule::truncated:
             return 0.5;
         case PoolRule::mantissa: {
-            // Steps of 2^(shift - 8) / n and of 2^-6 codes: half a step, and a whole one.
+            // Rounds the sum to steps of 2^(shift - 8) / n codes, within half a step, and the
+            // product to 2^-6 codes, within a whole one.
             const double gain = std::ldexp(k.integer, -13 - k.shift) * count;
             return std::abs(gain - 1.0) * (average + std::abs(z)) +
                    std::ldexp(0.5 / count, k.shift - 8) + 0x1p-6;

@@ -1,9 +1,9 @@
-// rule_error -- how far a hardware rule may be from the real number that it rounds.
+// rule_error -- bounds the distance of a hardware rule from the real number that it rounds.
 //
 // Every function bounds |v' - v| in output codes: v is the value by real arithmetic on codes and
-// scales, v' what the rule has in hand before its last rounding to an integer. Where v is further
-// than that from every tie, the rule gives the code nearest to v, whatever it does at ties. `mass`
-// is what v is a sum of, in absolute values: it bounds every intermediate float.
+// scales, v' the rule's value before its last rounding to an integer. If v is further than that
+// from every tie, the rule gives the code nearest to v, whatever it does at ties. `mass` is the sum
+// of the absolute values of v's terms: it bounds every intermediate float.
 //
 // source     R1: conversion, multiplier and product, 2^-24 each; Q31 multipliers: 2^-31; the first
 //            of R2's two roundings: 2^-(r+1) for a shift by r; the others from their definitions

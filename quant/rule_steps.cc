@@ -6,7 +6,7 @@ namespace gradus {
 
 namespace {
 
-// The value that is rounded last, exactly: a float, or an integer over a power of two.
+// The last value before rounding, exactly: a float, or an integer over a power of two.
 struct Fraction {
     double value;
     bool tie;
@@ -75,18 +75,18 @@ std::vector<double> terms_of(RequantizeRule rule, int32_t acc, const RequantizeC
     }
 }
 
-// The rounded integer, and with the zero point added, before any clamp.
+// The rounded integer, and the same with the zero point, before any clamp.
 struct Whole {
     int64_t rounded, with_zero;
 };
 
-// Floats beyond int64 end there.
+// Floats beyond int64 saturate.
 int64_t integer_of(float whole) {
     if (whole >= 0x1p63f) return INT64_MAX;
     return whole >= -0x1p63f ? static_cast<int64_t>(whole) : INT64_MIN;
 }
 
-// The zero point is added to a float as a float.
+// Adds the zero point to a float in float arithmetic.
 Whole rounded(float value, int32_t zero_point) {
     const float whole = round_half_even(value);
     return {integer_of(whole), integer_of(whole + static_cast<float>(zero_point))};
@@ -99,7 +99,7 @@ Whole plus(int64_t whole, int32_t zero_point) {
     return {whole, whole + zero_point};
 }
 
-// By 2^shift, ties up, or to the left: TVM's way.
+// Divides by 2^shift, ties up, or shifts left: TVM's way.
 int64_t moved(int64_t v, int shift) {
     return shift > 0 ? shift_half_up(v, shift) : v * (int64_t{1} << -shift);
 }

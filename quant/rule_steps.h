@@ -1,8 +1,8 @@
-// rule_steps -- what a rule does on the way from its operands to a code, for people to look at.
+// rule_steps -- the intermediate values of a rule from its operands to a code, for display.
 //
-// Every number is what the functions of requantize.h, residual_add.h and average.h make: the terms,
-// the value that is rounded last, the integer that it is rounded to, the same with the zero point,
-// and the code. Only the code is clamped.
+// Every number comes from the functions of requantize.h, residual_add.h and average.h: the terms,
+// the last value before rounding, the integer it is rounded to, the same with the zero point, and
+// the code. Only the code is clamped.
 //
 // tests      tests/explain_rules_test.cc
 #pragma once
@@ -18,9 +18,9 @@ namespace gradus {
 
 struct RuleSteps {
     std::vector<double> terms;  // one for each of the term names
-    double value = 0.0;         // what is rounded last
+    double value = 0.0;         // the last value before rounding
     bool tie = false;           // it lies exactly between two integers
-    int64_t rounded = 0;        // with the zero point where the rule has that inside the rounding
+    int64_t rounded = 0;        // with the zero point if the rule adds it before rounding
     int64_t with_zero = 0;      // before the clamp
     int32_t code = 0;
     int32_t lowest = 0, highest = 0;  // of the codes
@@ -29,7 +29,7 @@ struct RuleSteps {
     bool above() const { return with_zero > highest; }
 };
 
-// "as float": what comes before the value that is rounded last.
+// Names the terms before the last value, "as float" for instance.
 std::vector<const char*> term_names(RequantizeRule rule);
 std::vector<const char*> term_names(AddRule rule);
 std::vector<const char*> term_names(PoolRule rule);

@@ -10,10 +10,10 @@ namespace gradus {
 namespace {
 
 constexpr int lanes = 16;
-constexpr int64_t piece_size = 4096;  // values that are read twice while the cache holds them
+constexpr int64_t piece_size = 4096;  // values that are read twice while in cache
 
-// Calls term(i, lane) for i in [0, n), neighbours in different lanes: one shape of sums for every
-// width of vectors.
+// Calls term(i, lane) for i in [0, n), neighbours in different lanes, so that sums are the same for
+// every vector width.
 template <class Term>
 void for_lanes(int64_t n, const Term& term) {
     const int64_t whole = n / lanes * lanes;
@@ -30,7 +30,7 @@ double sum_of(const std::array<double, lanes>& parts) {
     return sum;
 }
 
-// The values of one channel, in their order.
+// The values of one channel, in order.
 struct Channel {
     const float* values;
     ChannelLayout layout;
@@ -54,7 +54,7 @@ void check_finite(bool finite, int64_t channel) {
                " is not finite, so there is no range to quantize to");
 }
 
-// Smallest and largest value. `taint` stays 0 while all values are finite and is NaN after.
+// Smallest and largest value. `taint` is 0 while all values are finite and NaN otherwise.
 struct Extremes {
     float min = INFINITY, max = -INFINITY, taint = 0.0f;
 
@@ -124,7 +124,7 @@ void join(Moments& a, const Moments& b) {
     add_sums(a, b);
 }
 
-// One channel of one array.
+// The statistics of one channel of one array.
 struct Seen {
     Moments all;
     double sample_min = 0.0, sample_max = 0.0;  // means over the samples
@@ -165,21 +165,21 @@ void add_to(ChannelStatistics& s, const Seen& seen) {
     add_sums(s, seen.all);
 }
 
-// The least power of two above |x|. Zeros need a bin too: not below the normal floats.
+// The least power of two above |x|, at least the smallest normal float: zeros need a bin too.
 double reach_above(double magnitude) {
     int exponent = 0;
     std::frexp(std::max(magnitude, 0x1p-127), &exponent);
     return std::ldexp(1.0, exponent);
 }
 
-// Joins neighbouring bins until the histogram has this reach; smaller ones change nothing.
+// Joins neighbouring bins until the histogram has this reach; never shrinks it.
 void grow(Histogram& h, double reach) {
     if (h.counts.empty()) {
         h.reach = reach;
         h.counts.assign(Histogram::bins, 0);
     }
     if (reach <= h.reach) return;
-    // Counted from the middle, bin i becomes bin i / 2 rounded down at every doubling.
+    // Counted from the middle, each doubling turns bin i into floor(i / 2).
     const int doublings = std::min(31, std::ilogb(reach) - std::ilogb(h.reach));
     constexpr int middle = Histogram::bins / 2;
     std::vector<int64_t> joined(Histogram::bins);
@@ -229,7 +229,7 @@ void Statistics::add(const Tensor& x) {
     check(x.numel() > 0, "statistics: an empty array has none");
     check(extent == 0 || extent == channels, "statistics: ", channels, " channels after ", extent);
     const auto channel = [&](int64_t c) { return Channel{host.data<float>(), layout, c}; };
-    // Where channels are samples, or all is one channel of rank 1, there is one sample.
+    // Channels as samples, or one channel of rank 1, count as one sample.
     const int64_t samples = axis_ == 0 || x.shape().rank() < 2 ? 1 : x.shape()[0];
 
     std::vector<Seen> seen(channels);

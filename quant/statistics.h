@@ -1,4 +1,4 @@
-// statistics -- what a quantizer has seen, in fixed memory however many values come.
+// statistics -- statistics of a quantizer's input, in fixed memory for any number of values.
 //
 // Per channel: smallest and largest value, moving averages of both, count, sums of x, |x| and
 // squares, and on request a histogram. Arrays are added one after the other; the numbers depend on
@@ -18,17 +18,17 @@
 
 namespace gradus {
 
-// Counts over [-reach, reach) in `bins` equal bins. When a value lies outside, the reach is doubled
-// (neighbouring bins are joined), so that a stream needs one pass and no more memory. The reach is
-// the least power of two above every |x|, so that the counts are those of one pass that knew it.
+// Counts over [-reach, reach) in `bins` equal bins. A value outside doubles the reach (neighbouring
+// bins are joined), so a stream needs one pass and no more memory. The reach is the least power of
+// two above every |x|, so the counts equal those of a pass that knew it in advance.
 struct Histogram {
     static constexpr int bins = 4096;
-    double reach = 0.0;  // 0: empty. A double, for 2^128 is above the largest float
+    double reach = 0.0;  // 0: empty. A double, as 2^128 exceeds the largest float
     std::vector<int64_t> counts;
 
     double width() const { return 2.0 * reach / bins; }
     double centre(int bin) const { return -reach + (bin + 0.5) * width(); }
-    // The bin [edge, edge + width) that x lies in, or the outermost one next to it.
+    // The bin [edge, edge + width) that contains x, or the nearest one.
     int bin_of(double x) const {
         const double bin = std::floor(x / width()) + bins / 2;
         return static_cast<int>(std::clamp(bin, 0.0, bins - 1.0));
@@ -47,7 +47,7 @@ struct ChannelStatistics {
 
     double mean() const { return sum / static_cast<double>(count); }
     double mean_magnitude() const { return sum_magnitude / static_cast<double>(count); }
-    double deviation() const;  // unbiased (n - 1); 0 for a single value
+    double deviation() const;  // standard deviation, unbiased (n - 1); 0 for a single value
 };
 
 class Statistics {
@@ -55,8 +55,8 @@ class Statistics {
     // One channel per index of `axis` (-1: one for all).
     Statistics(int axis, bool with_histogram) : axis_(axis), with_histogram_(with_histogram) {}
 
-    // x F32, not empty; the channel extent must stay the same. A value that is not finite is
-    // Error(diverged), and nothing is added.
+    // x F32, not empty; the channel extent must stay the same. Error(diverged) for a value that is
+    // not finite; then nothing is added.
     void add(const Tensor& x);
 
     const std::vector<ChannelStatistics>& channels() const { return channels_; }
@@ -69,8 +69,8 @@ class Statistics {
     std::vector<ChannelStatistics> channels_;
 };
 
-// Smallest and largest value, per tensor or per index of `axis`. Exact. A value that is not finite
-// is Error(diverged).
+// Smallest and largest value, per tensor or per index of `axis`. Exact. Error(diverged) for a value
+// that is not finite.
 struct Range {
     Tensor min, max;  // F32 [channels]
 };

@@ -1,7 +1,7 @@
-// window_averages -- the averages of all windows of a tensor of codes, by a pool rule.
+// window_averages -- averages all windows of a tensor of codes by a pool rule.
 //
-// onnxruntime averages a window that is the whole image, without padding, as
-// QLinearGlobalAveragePool does: there float_sum is the rule `real`.
+// onnxruntime averages a window that covers the whole image without padding like
+// QLinearGlobalAveragePool: float_sum then uses the rule `real`.
 //
 // source     onnxruntime QLinearAveragePool
 // tests      tests/average_rules_test.cc

@@ -8,7 +8,7 @@
 
 namespace gradus {
 
-// First column to the left, the others, unless they are words, to the right.
+// Aligns the first column and words to the left, other columns to the right.
 class ConsoleTable {
   public:
     enum class Columns { numbers, words };

@@ -16,7 +16,7 @@ namespace gradus {
 
 namespace {
 
-// One line whatever a file or a name holds.
+// Prints one line, whatever a file or a name contains.
 void print_line(const std::string& prefix, const std::string& text) {
     std::cerr << prefix << printable(text) << std::endl;
 }
@@ -27,7 +27,7 @@ std::string file_text(const std::filesystem::filesystem_error& error) {
     return path + ": " + reason + "; check the path, its permissions and the space on its disk";
 }
 
-// Threads that cannot be made, above all.
+// Mainly threads that cannot be created.
 std::string system_text(const std::system_error& error) {
     const std::string reason = error.code().message();
     if (error.code() == std::errc::resource_unavailable_try_again) {
@@ -41,7 +41,7 @@ int call(int argc, char** argv, int (*function)(int, char**)) {
     try {
         return function(argc, argv);
     } catch (const Error& error) {
-        // Stopping on request is no error.
+        // Stopping on request is not an error.
         const bool stopped = error.kind() == ErrorKind::interrupted;
         print_line(stopped ? "" : "error: ", error.what());
         return static_cast<int>(error.kind());

@@ -8,8 +8,8 @@ namespace gradus {
 
 namespace {
 
-// Bytes of the character that begins at `at`; 0 if it is not UTF-8 (RFC 3629: no surrogates,
-// nothing longer than needed, at most U+10FFFF) or a control character.
+// Length in bytes of the character at `at`; 0 if it is not UTF-8 (RFC 3629: no surrogates, no
+// overlong forms, at most U+10FFFF) or a control character.
 size_t character_length(const std::string& text, size_t at) {
     const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
     const uint8_t first = byte(at);

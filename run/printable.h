@@ -1,12 +1,12 @@
-// printable -- names that files and users give, as a terminal may show them.
+// printable -- makes names from files and users safe for a terminal.
 #pragma once
 
 #include <string>
 
 namespace gradus {
 
-// Control characters (C0, DEL, C1) and bytes that are not UTF-8 as \xNN: nothing that a terminal
-// obeys, and one line.
+// Writes control characters (C0, DEL, C1) and bytes that are not UTF-8 as \xNN: the result is one
+// line and contains no terminal escapes.
 std::string printable(const std::string& text);
 
 }  // namespace gradus

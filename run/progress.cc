@@ -45,7 +45,7 @@ double phase_units(const ProgressPhase& phase) {
     return phase.cost * static_cast<double>(steps);
 }
 
-// The first `columns` characters; a UTF-8 character is never cut.
+// The first `columns` characters; never cuts a UTF-8 character.
 std::string fitted(const std::string& text, int columns) {
     size_t end = 0;
     for (int column = 0; end < text.size(); ++end) {
@@ -131,7 +131,7 @@ void Progress::step(const ProgressStep& step) {
     const bool due = settings_.bar ? now - last_draw_ >= settings_.redraw_seconds
                                    : (step.step + 1) % settings_.log_interval == 0 || epoch_ends;
     if (!due) return;
-    // A rate over less than a quarter of a second only flickers.
+    // A rate over less than a quarter of a second would flicker.
     if (now - images_since_ >= 0.25 || (!settings_.bar && now > images_since_)) {
         images_per_second_ = static_cast<double>(images_) / (now - images_since_);
         images_ = 0;
@@ -148,7 +148,7 @@ int Progress::width() const {
     return settings_.width > 0 ? settings_.width : terminal_width();
 }
 
-// `others` are the columns that the rest of the line needs.
+// `others`: columns that the rest of the line needs.
 std::string Progress::bar(double fraction, size_t others) const {
     const int cells = std::clamp(width() - 3 - static_cast<int>(others), 4, 24);
     const int full = std::clamp(static_cast<int>(fraction * cells), 0, cells);
@@ -181,7 +181,7 @@ void Progress::count(const std::string& what, int64_t done, int64_t total) {
     if (settings_.quiet) return;
     const bool last = done >= total;
     if (!settings_.bar || last) {
-        // Without a bar this would only be noise: the caller's line tells the outcome.
+        // Without a bar the caller's own line is enough.
         clear();
         return;
     }
@@ -194,7 +194,7 @@ void Progress::count(const std::string& what, int64_t done, int64_t total) {
 void Progress::draw(const std::string& text) {
     last_draw_ = now_();
     drawn_ = true;
-    // To the start of the line, the text, and the rest of the line erased.
+    // Moves to the start of the line, prints the text, and erases the rest.
     out_ << '\r' << fitted(text, width() - 1) << "\x1b[K" << std::flush;
 }
 

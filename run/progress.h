@@ -1,4 +1,4 @@
-// progress -- what a person sees while the run is under way: a bar on a terminal, lines elsewhere.
+// progress -- shows the progress of a run: a bar on a terminal, lines elsewhere.
 #pragma once
 
 #include <cstdint>
@@ -18,25 +18,25 @@ struct ProgressSettings {
     double redraw_seconds = 0.1;
 };
 
-// Looks at stderr: a bar only on a terminal, without --no-progress, NO_COLOR, CI and TERM=dumb.
+// Uses a bar only if stderr is a terminal, without --no-progress, NO_COLOR, CI and TERM=dumb.
 ProgressSettings progress_settings(bool quiet, bool no_progress, int log_interval);
 
 // True when the locale of the environment is UTF-8.
 bool locale_is_utf8();
 
-// A phase of the run, for the time that is left: `cost` is the price of one of its steps compared
-// with the other phases (only the ratio counts).
+// A phase of the run, for the time left: `cost` is the price of one step relative to the other
+// phases.
 struct ProgressPhase {
     std::string name;
     int epochs = 1;
     int64_t steps_per_epoch = 0;
     double cost = 1.0;
-    int64_t max_steps = 0;  // it ends after so many, whatever its epochs; 0: no limit
+    int64_t max_steps = 0;  // the phase ends after this many steps; 0: no limit
 };
 
 struct ProgressStep {
     int epoch = 0;     // from 0
-    int64_t step = 0;  // within the epoch, from 0: this one is done
+    int64_t step = 0;  // the step just done, within the epoch, from 0
     double loss = 0;   // mean over the epoch so far
     double top1 = 0;   // percent, over the epoch so far
     double lr = 0;
@@ -46,14 +46,15 @@ struct ProgressStep {
 // One thread only. Everything goes to `out` (stderr of the programs).
 class Progress {
   public:
-    // `now` is a clock in seconds; tests bring their own.
+    // `now` is a clock in seconds; tests pass their own.
     Progress(std::ostream& out, const ProgressSettings& settings,
              std::function<double()> now = nullptr);
-    ~Progress();  // takes an unfinished bar away
+    ~Progress();  // removes an unfinished bar
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
-    // All phases of this run in order; without a plan the time left is that of the phase.
+    // Sets all phases of the run in order; without a plan the time left is that of the current
+    // phase.
     void plan(const std::vector<ProgressPhase>& phases);
     // Starts a phase; `steps_done` of it were done before a resume.
     void begin_phase(const ProgressPhase& phase, int64_t steps_done = 0);
@@ -61,16 +62,16 @@ class Progress {
     // Shows `done` of `total` of a phase without a loss (calibration, evaluation).
     void count(const std::string& what, int64_t done, int64_t total);
 
-    // A line that stays (not with --quiet).
+    // Prints a line that stays (not with --quiet).
     void line(const std::string& text);
-    // A line that stays even with --quiet.
+    // Prints a line that stays even with --quiet.
     void warn(const std::string& text);
-    // Lines that stay, as they are (not with --quiet): a table, whose cells are printable.
+    // Prints a table of printable cells, unchanged (not with --quiet).
     void table(const std::string& lines);
-    // Takes the bar away, so that others may print.
+    // Removes the bar, so that others may print.
     void clear();
 
-    double seconds_left() const;  // NaN until it can be told
+    double seconds_left() const;  // NaN until known
 
   private:
     void draw(const std::string& text);
@@ -85,7 +86,7 @@ class Progress {
     ProgressPhase phase_;
     double phase_start_ = 0;
     int64_t steps_before_ = 0;  // done before a resume
-    int64_t steps_done_ = 0;    // of this phase, those included
+    int64_t steps_done_ = 0;    // of this phase, including those
     int64_t images_ = 0;        // since the last line or redraw
     double images_since_ = 0;
     double images_per_second_ = 0;

@@ -13,7 +13,7 @@ namespace gradus {
 
 namespace {
 
-// The text after "<key>...:" in a file of /proc; empty if there is none.
+// The text after "<key>...:" in a file of /proc; empty if the key is missing.
 std::string proc_entry(const char* path, const std::string& key) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {

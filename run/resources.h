@@ -1,4 +1,4 @@
-// resources -- time and memory as the reports state them.
+// resources -- time and memory for the reports.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@ class Stopwatch {
 };
 
 int64_t peak_rss_bytes();        // highest resident set since the start or the last reset
-bool reset_peak_rss();           // false where the kernel does not offer it
+bool reset_peak_rss();           // false if the kernel does not support it
 std::string local_time_stamp();  // 20260131-235959
 std::string utc_time();          // 2026-01-31T23:59:59Z
 

@@ -1,12 +1,12 @@
-// shell_word -- a path in a command that is printed to be typed.
+// shell_word -- quotes a path for a command line that the user can paste.
 #pragma once
 
 #include <string>
 
 namespace gradus {
 
-// `text` as one word of a POSIX shell: as it is where no character of it is special, else in single
-// quotes, with control characters as $'...' of bash, ksh and zsh has them.
+// Quotes `text` as one word of a POSIX shell: unchanged if no character is special, else in single
+// quotes, with control characters as $'...' (bash, ksh and zsh).
 std::string shell_word(const std::string& text);
 
 }  // namespace gradus

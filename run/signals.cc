@@ -12,7 +12,7 @@ namespace gradus {
 
 namespace {
 
-// A handler may touch nothing else: lock-free atomics, write and _exit.
+// A handler may use only lock-free atomics, write and _exit.
 std::atomic<bool> stop_requested{false};
 std::atomic<const char*> promise{""};
 static_assert(std::atomic<bool>::is_always_lock_free &&

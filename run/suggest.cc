@@ -25,7 +25,7 @@ int edit_distance(const std::string& a, const std::string& b) {
 }
 
 std::string nearest_name(const std::string& name, const std::vector<std::string>& names) {
-    // Up to a third of the letters may be wrong; or the name is the beginning of a longer one.
+    // Up to a third of the letters may be wrong; or the text is the beginning of a longer name.
     std::string nearest;
     int best = static_cast<int>(name.size()) / 3 + 1;
     for (const std::string& candidate : names) {

@@ -6,10 +6,10 @@
 
 namespace gradus {
 
-// Insertions, deletions, substitutions and swaps of neighbours that turn a into b.
+// The number of insertions, deletions, substitutions and swaps of neighbours that turn a into b.
 int edit_distance(const std::string& a, const std::string& b);
 
-// The nearest of `names`, empty when none is near enough to be meant; ties go to the first.
+// The nearest of `names`, empty if none is near enough; ties go to the first.
 std::string nearest_name(const std::string& name, const std::vector<std::string>& names);
 
 // Throws Error(usage) unless `names` holds `name`: unknown <kind> '<name>'; did you mean ...?

@@ -1,10 +1,10 @@
-// threads -- --threads of the programs.
+// threads -- applies --threads.
 #pragma once
 
 namespace gradus {
 
-// Kernels use `threads`, or with 0 as many as there are cores for the process (tensor/cores.h).
-// More than these are taken too, after a warning of one line on stderr.
+// Makes kernels use `threads`, or for 0 one for each core that the process may use
+// (tensor/cores.h). Accepts more than that, with a warning of one line on stderr.
 void use_threads(int threads);
 
 }  // namespace gradus

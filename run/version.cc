@@ -1,6 +1,6 @@
 #include "run/version.h"
 
-// The Makefile defines these for this file alone; without them the build is unknown, not broken.
+// The Makefile defines these for this file alone; without them the build is only unknown.
 #ifndef GRADUS_VERSION
 #define GRADUS_VERSION "0.1.0"
 #define GRADUS_COMMIT "unknown"

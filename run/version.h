@@ -1,4 +1,4 @@
-// version -- which Gradus this is and what it was built with.
+// version -- the version of Gradus and the libraries it was built with.
 #pragma once
 
 #include <string>

@@ -77,7 +77,7 @@ std::vector<Moments> moments_of(const Tensor& w, int axis) {
     return {statistics.channels().begin(), statistics.channels().end()};
 }
 
-// The values that are rounded to the levels.
+// The values to round to the levels.
 Tensor normalised(const Quantizer& q, const Tensor& x) {
     if (q.role == Role::activation) return x;
     const ChannelLayout layout = channel_layout(x.shape(), q.format.channel_axis);
@@ -107,7 +107,7 @@ Affine apot_codes(const Quantizer& q, const Grid& grid, const Tensor& x) {
     return result;
 }
 
-// From the gradient g of x = (w - mean) / deviation to that of w; c: the channel.
+// Turns the gradient g of x = (w - mean) / (std w + 1e-5) into that of w; c: the channel.
 void through_normalisation(const ChannelLayout& layout, int64_t c, const Moments& m, const float* x,
                            const float* g, float* dw) {
     const double n = static_cast<double>(layout.per_channel());
@@ -152,7 +152,7 @@ QuantizerGrads apot_quantizer_backward(const Quantizer& q, const Grid&, const Te
 
 }  // namespace
 
-// Units of the last power of two, so that levels are whole numbers.
+// Powers of two in units of the smallest, so that levels are whole numbers.
 ApotLevels apot_levels(int bits) {
     struct Sets {
         int a[4], b[4], c[4];

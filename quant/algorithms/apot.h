@@ -1,7 +1,7 @@
 // apot -- additive powers of two: levels, the nearest of them, and the gradient kernel.
 // source     Li et al., ICLR 2020 (arXiv 1909.13144); MQBench 2.7
 //
-// Levels are whole numbers of the unit alpha / top, symmetric about zero where they are signed:
+// Levels are whole numbers of the unit alpha / top, symmetric about zero if they are signed:
 //   d = x / alpha, clipped to [-1, 1] (unsigned: [0, 1]);  code = nearest level to |d| top, the
 //   lower one at ties, with d's sign;  x_hat = alpha / top code
 //   dx = dy [|d| <= 1],  dalpha = sum dy { p - d inside; p = +-1 (unsigned below: 0) outside },
@@ -17,7 +17,7 @@
 
 namespace gradus {
 
-// The levels at and above zero, rising, the last one `top`.
+// The levels at and above zero, ascending, the last one `top`.
 struct ApotLevels {
     int32_t count = 0;
     int32_t top = 0;

@@ -37,7 +37,7 @@ std::vector<ParameterRow> dorefa_parameters(const Quantizer& q) {
             {.name = "high", .initial = 1.0f, .learned = false}};
 }
 
-// M from the ranges of w: tanh rises with w.
+// M from the ranges of w: tanh is increasing.
 float largest_tanh(const float* min, const float* max, int64_t channels) {
     float most = 0.0f;
     for (int64_t c = 0; c < channels; ++c) {
@@ -117,7 +117,7 @@ Tensor dorefa_values(const Quantizer& q, const Grid& grid, const Tensor& x) {
     return fake_quantize_to_grid(q.role == Role::weight ? squashed_weights(x) : x, grid, q.format);
 }
 
-// From G, the gradient of w_bar after the mask, to that of w.
+// Turns G, the gradient of w_bar after the mask, into that of w.
 Tensor through_tanh(const Squashed& s, const Tensor& g) {
     const float* t = s.t.data<float>();
     const int64_t n = g.numel();

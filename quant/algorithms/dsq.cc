@@ -35,7 +35,7 @@ std::vector<ParameterRow> dsq_parameters(const Quantizer&) {
             {.name = "high", .initial = 1.0f, .learned = false}};
 }
 
-// Where nothing negative comes, the range begins at zero.
+// The range begins at zero if activations are non-negative.
 float lowest(const Quantizer& q, float low) {
     const bool no_negative = q.format.symmetric ? !q.format.is_signed : !q.free_zero_point;
     return no_negative ? std::max(low, 0.0f) : low;

@@ -11,8 +11,8 @@ namespace gradient_cuda {
 
 constexpr int threads = 256;
 
-// One block a piece of a row: every thread its strided share in double, then a fixed tree. The
-// sums depend on the shape alone, not on the number of multiprocessors.
+// One block for each piece of a row: every thread sums its strided share in double, then a fixed
+// tree. The sums depend only on the shape, not on the number of multiprocessors.
 template <class Element>
 __global__ void pieces_of(const float* x, const float* dy, ChannelLayout layout, Element element,
                           float* dx, GradientSums* partial) {
@@ -45,7 +45,7 @@ __global__ void pieces_of(const float* x, const float* dy, ChannelLayout layout,
     }
 }
 
-// One thread a channel: its pieces in order.
+// One thread for each channel adds its pieces in order.
 __global__ static void channels_of(ChannelLayout layout, const GradientSums* partial, float* d0,
                                    float* d1) {
     const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;

@@ -1,7 +1,7 @@
-// gradient_sums -- the backward pass of a quantizer in one sweep: dx, and two sums a channel.
+// gradient_sums -- the backward pass of a quantizer in one pass: dx, and two sums per channel.
 //
-// An algorithm gives an `Element`: element.channel(c) loads the constants of a channel, and the
-// result, called with (x, dy), returns that element's share of the gradients.
+// An algorithm provides an `Element`: element.channel(c) loads the constants of a channel, and the
+// result, called with (x, dy), returns the contribution of one element to the gradients.
 //
 // shapes     x, dy, dx [outer, channels, inner]; d0, d1 [channels], either may be null
 // exactness  dx as the element's formula; d0, d1 rounded: float sums of 512 terms in 16 lanes, then

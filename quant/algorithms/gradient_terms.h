@@ -1,4 +1,4 @@
-// gradient_terms -- one element's share of a quantizer's gradients.
+// gradient_terms -- the contribution of one element to a quantizer's gradients.
 #pragma once
 
 #include <cstdint>

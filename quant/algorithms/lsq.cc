@@ -38,7 +38,7 @@ void lsq_initialise(Quantizer& q, const Statistics& seen) {
     for (size_t c = 0; c < grids.size(); ++c) {
         q.parameter("scale").value.data<float>()[c] = grids[c].scale;
         if (!q.free_zero_point) continue;
-        // The released code leaves z at 0 where negative values come.
+        // MQBench's released code leaves z at 0 if there are negative values.
         const bool at_zero = !from_range && q.calibration == Calibration::own && seen.min() < 0.0f;
         const int32_t z =
             at_zero ? std::clamp(0, q.format.qmin(), q.format.qmax()) : grids[c].zero_point;

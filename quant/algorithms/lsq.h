@@ -17,7 +17,8 @@
 
 namespace gradus {
 
-// One element's share of the three gradients. Selections, not branches: compilers make vectors.
+// The contributions of one element to the three gradients. Selections instead of branches, so that
+// compilers vectorise.
 template <class T>
 HOST_DEVICE inline GradientTerms<T> lsq_terms(T x, T dy, T s, T z, T qmin, T qmax) {
     const T v = x / s;
@@ -46,7 +47,7 @@ struct LsqElement {
     }
 };
 
-// dz may be null: the zero point does not learn.
+// dz may be null: the zero point is not learned.
 extern Kernel<void(const float* x, const float* dy, const ChannelLayout& layout, const float* scale,
                    const int32_t* zero_point, const CodeRange& range, float* dx, float* ds,
                    float* dz)>

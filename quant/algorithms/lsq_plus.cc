@@ -71,7 +71,7 @@ void lsq_plus_initialise(Quantizer& q, const Statistics& seen) {
     }
 }
 
-// An integer zero point stays within the codes; the real offset is free.
+// Keeps an integer zero point within the codes; the real offset is free.
 void lsq_plus_project(Quantizer& q) {
     make_positive(q.parameter("scale").value, kScaleFloor);
     if (!q.free_zero_point || real_offset(q)) return;
@@ -106,7 +106,7 @@ struct RealCode {
     }
 };
 
-// f(i, code, channel's element) for every element of x on the real grid.
+// Calls f(i, code, channel's element) for every element of x on the real grid.
 template <class F>
 void for_real_codes(const Quantizer& q, const Grid& grid, const Tensor& x, const F& f) {
     const ChannelLayout layout = channel_layout(x.shape(), q.format.channel_axis);
@@ -142,7 +142,7 @@ Tensor lsq_plus_values(const Quantizer& q, const Grid& grid, const Tensor& x) {
     return x_hat;
 }
 
-// z - z_real, with z_real = -beta/s, or 0 where nothing learns.
+// z - z_real, with z_real = -beta/s, or 0 if nothing is learned.
 std::vector<float> zero_point_shifts(const Quantizer& q, const Grid& grid) {
     std::vector<float> shifts(grid.scale.numel());
     const Tensor scale = used_scale(q, q.parameter("scale").value);

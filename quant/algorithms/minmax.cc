@@ -1,4 +1,4 @@
-// minmax -- a range that is measured, and plain straight-through gradients.
+// minmax -- a measured range and plain straight-through gradients.
 //
 // Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference", 2018 (arXiv
 // 1806.08342); PyTorch's fake_quantize; MQBench 1.3 and 1.6.

@@ -18,7 +18,7 @@ namespace gradus {
 
 struct PactClip {
     float alpha;
-    float low;       // -infinity: nothing negative is clipped
+    float low;       // -infinity: no lower clip
     bool symmetric;  // low is -alpha
 };
 

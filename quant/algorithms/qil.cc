@@ -81,7 +81,7 @@ QilInterval<float> interval_of(const Quantizer& q) {
 }
 
 Affine qil_codes(const Quantizer& q, const Grid& grid, const Tensor& x) {
-    // Without the clip, codes leave the byte.
+    // Without the clip, codes leave the range of a byte.
     Affine result{Tensor::empty(x.shape(), DType::I32), grid.scale, grid.zero_point, -1};
     const QilInterval<float> interval = interval_of(q);
     const int32_t most = interval.clip ? levels(q) : INT32_MAX / 2;

@@ -19,17 +19,17 @@ namespace gradus {
 template <class T>
 struct QilInterval {
     T center, width;
-    bool is_signed;  // else x itself stands where |x| does
+    bool is_signed;  // else x replaces |x|
     bool clip;       // MQBench's released code forgets the clip of unsigned activations
 
     HOST_DEVICE T slope() const { return T(0.5) / width; }
     HOST_DEVICE T sign(T x) const { return !is_signed || x > T(0) ? T(1) : T(x < T(0) ? -1 : 0); }
     HOST_DEVICE T magnitude(T x) const { return is_signed && x < T(0) ? -x : x; }
-    // r: where the interval [C - D, C + D] is mapped to [0, 1].
+    // r: maps the interval [C - D, C + D] to [0, 1].
     HOST_DEVICE T place(T x) const {
         return slope() * magnitude(x) + (T(-0.5) * center / width + T(0.5));
     }
-    // The number that is rounded to a code, in [-n, n].
+    // The number to round to a code, in [-n, n].
     HOST_DEVICE T code(T x, T n) const {
         const T r = place(x);
         const T inside = clip ? (r < T(0) ? T(0) : (r > T(1) ? T(1) : r)) : r;

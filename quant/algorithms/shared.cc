@@ -45,9 +45,9 @@ Tensor fixed_zero_point(const Quantizer& q, int64_t channels) {
 
 namespace {
 
-// Trained networks have channels that are dead: weights near zero under a bias that is not. On a
-// scale of their own that bias leaves int32. At 2^-16 of the layer's largest scale it fits, and
-// their weights, then zeros, lose less than rounding costs elsewhere.
+// Trained networks have dead channels: weights near zero under a bias that is not. With a separate
+// scale for such a channel its bias overflows int32. At 2^-16 of the layer's largest scale the bias
+// fits, and the weights, then zeros, lose less than rounding costs elsewhere.
 void lift_dead_channels(std::vector<ScaleAndZero>& grids) {
     float largest = 0.0f;
     for (const ScaleAndZero& grid : grids) largest = std::max(largest, grid.scale);

@@ -39,7 +39,7 @@ void tqt_initialise(Quantizer& q, const Statistics& seen) {
     }
 }
 
-// Scales stay normal floats, above the floor of all scales.
+// Keeps scales normal floats, above the floor of all scales.
 void tqt_project(Quantizer& q) {
     Tensor& l = q.parameter("log2_threshold").value;
     const float lowest = static_cast<float>(level_bits(q.format)) - 23.0f;

@@ -11,7 +11,7 @@ namespace gradus {
 
 namespace {
 
-// Mean of every channel (the last axis) of a node's value over images and places.
+// Mean of every channel (the last axis) of a node's value over images and positions.
 std::vector<double> channel_means(const Graph& graph, int id, const Tensor& images) {
     std::vector<double> sums;
     int64_t rows = 0;
@@ -28,7 +28,7 @@ std::vector<double> channel_means(const Graph& graph, int id, const Tensor& imag
     return sums;
 }
 
-// The node after which a layer's output is measured, and the name of its bias ("": none).
+// The node whose value is a layer's output, and the name of its bias ("": none).
 struct BiasPlace {
     int node;
     std::string bias;
@@ -42,8 +42,8 @@ BiasPlace bias_place(const Graph& network, int layer) {
     return {layer, has_bias ? network.node(node.inputs[2]).name : ""};
 }
 
-// The error of rounding the bias that node `id` reads to the accumulator's grid; empty: none. It
-// is no fault of the weights, and would come back after every correction.
+// The error of rounding the bias that node `id` reads to the accumulator's grid; empty: none. The
+// weights do not cause it, and it would return after every correction.
 std::vector<double> bias_rounding(const Graph& inference, int id) {
     const Node& layer = inference.node(id);
     const int bias = layer.inputs.size() > 2 ? layer.inputs[2] : -1;

@@ -12,9 +12,9 @@ namespace gradus {
 namespace {
 
 constexpr int most_passes = 50;
-constexpr float small_enough = 1e-3f;  // a pass whose factors are so close to 1 is the last
+constexpr float small_enough = 1e-3f;  // stop after a pass with factors this close to 1
 
-// Two weighted layers with nothing but batch norm, ReLU, pooling and flattening between them.
+// Two weighted layers with only batch norm, ReLU, pooling and flattening between them.
 struct Pair {
     int first, second;
 };
@@ -35,8 +35,8 @@ std::vector<float> fold_factors(const Graph& network, int layer, int64_t channel
     return factors;
 }
 
-// The weights of a layer, one by one: output channel, input channel, value. Flattened images keep
-// their channels last.
+// Visits the weights of a layer: output channel, input channel, value. Flattened images keep their
+// channels last.
 void for_each_weight(const Graph& network, int layer, int64_t in_channels,
                      const std::function<void(int64_t out, int64_t in, float& w)>& visit) {
     Tensor& weight = parameter_of(network, layer, 1);
@@ -108,7 +108,7 @@ void divide_first(const Graph& network, int layer, const std::vector<float>& e) 
     if (network.node(layer).inputs.size() > 2) divide(parameter_of(network, layer, 2));
 }
 
-// One pass over a pair; how far its factors are from 1.
+// Equalizes a pair once; returns the distance of its factors from 1.
 float even_out(const Graph& network, const Pair& pair) {
     const Ranges ranges = ranges_of(network, pair);
     std::vector<float> e(ranges.first.size());
@@ -123,7 +123,7 @@ float even_out(const Graph& network, const Pair& pair) {
     return farthest;
 }
 
-// The weighted layer that alone reads what `layer` gives, or why there is none.
+// The weighted layer that is the only reader of `layer`, or the reason why there is none.
 int partner(const Graph& network, int layer, std::string& reason) {
     int id = layer;
     while (id != network.output()) {

@@ -1,5 +1,5 @@
-// equalize -- cross-layer equalization: the ranges of the channels between two layers are evened
-// out by moving a factor from one layer to the next. The float network computes what it did.
+// equalize -- cross-layer equalization: evens out channel ranges between two layers by moving a
+// factor from one layer to the next. The float network computes the same function.
 //
 //   r1[c] = range of the filters that make channel c, r2[c] = range of the weights that read it
 //   e[c]  = sqrt(r1 r2) / r2, within [1e-6, 1e6];  1 where r1 + r2 < 0.5, or one of them is 0
@@ -22,7 +22,7 @@ namespace gradus {
 
 struct EqualizedPair {
     std::string first, second;
-    // Largest over smallest range of a channel, in the layer where that is more.
+    // Largest over smallest range of a channel, in the layer with the larger ratio.
     double spread_before = 1.0, spread_after = 1.0;
 };
 

@@ -25,11 +25,11 @@ bool has_scale(const Quantizer& q) {
                        [&](const auto& parameter) { return parameter->name == q.name + ".scale"; });
 }
 
-// Why the codes of a weight are not floor or ceil of w / s on a grid that stays; empty: they are.
+// Why a weight's codes are not floor or ceil of w / s on a fixed grid; empty if they are.
 std::string no_fixed_grid(const Quantizer& q) {
     const Algorithm& row = *q.algorithm;
     if (row.codes && (!has_scale(q) || q.free_zero_point)) return "they are transformed first";
-    // An algorithm that follows the weights keeps a range instead of a scale.
+    // An algorithm whose grid follows the weights keeps a range instead of a scale.
     if (row.follow && !has_scale(q)) return "their scale follows them";
     return "";
 }
@@ -82,7 +82,7 @@ std::vector<ReconstructedUnit> reconstruct(QuantizedModel& model, const Graph& n
     const std::vector<Unit> units =
         options.method == Reconstruction::adaround ? layer_units(network) : block_units(network);
     std::vector<ReconstructedUnit> results;
-    std::set<std::string> held;  // scales that an earlier unit has learned
+    std::set<std::string> held;  // scales learned by an earlier unit
     for (const Unit& unit : units) {
         const auto index = static_cast<int64_t>(results.size());
         UnitReconstruction work(model, network, unit, images, options, held);

@@ -1,5 +1,5 @@
-// reconstruct -- post-training quantization: the rounding of every weight is learned, unit by unit,
-// so that the unit's output comes close to that of the float network.
+// reconstruct -- post-training quantization: learns the rounding of every weight, unit by unit, so
+// that the unit's output approaches that of the float network.
 //
 //   loss  = mean over images and places of sum over channels (y - y_float)^2
 //         + strength sum (1 - |2 h - 1|^beta); beta 20 -> 2 after 20 % of the steps without it
@@ -42,20 +42,20 @@ struct ReconstructionOptions {
 struct ReconstructionStep {
     std::string unit;
     int64_t unit_index, units;  // from 0
-    int64_t step, steps;        // of this unit, from 0: this one is done
+    int64_t step, steps;        // the step just done, of this unit, from 0
     double loss;                // of this step, without the penalty
 };
-// Losses are those of the unit with codes only, over all images, on the inputs that it will get.
+// Losses of the unit with codes only, over all images, on the quantized network's inputs.
 struct ReconstructedUnit {
     std::string name;
     double before = 0.0;  // rounded to nearest, calibrated scales
     double after = 0.0;
     int64_t weights = 0;
-    int64_t changed = 0;  // codes that are not the nearest; none where learning did not help
+    int64_t changed = 0;  // codes that are not the nearest; 0 if learning did not help
 };
 
-// Called after every step and every unit. What they throw ends the reconstruction; the model is
-// then half done.
+// Called after every step and every unit. An exception ends the reconstruction and leaves the model
+// half done.
 struct WatchReconstruction {
     std::function<void(const ReconstructionStep&)> step;
     std::function<void(const ReconstructedUnit&)> unit;
@@ -64,7 +64,7 @@ struct WatchReconstruction {
 // A usage error if the weights' quantizers cannot be reconstructed.
 void refuse_reconstruction(const QuantizedModel& model);
 
-// `network` is the float network with parameters of its own (detached_copy); the model's quantizers
+// `network` is the float network with separate parameters (detached_copy); the model's quantizers
 // are calibrated. images [N, H, W, C].
 std::vector<ReconstructedUnit> reconstruct(QuantizedModel& model, const Graph& network,
                                            const Tensor& images,

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t chunk = 1 << 14;
 
-// The grid as an array of weights meets it.
+// The grid in the layout of an array of weights.
 struct WeightGrid {
     ChannelLayout layout;
     const float* scale;
@@ -29,7 +29,7 @@ struct WeightGrid {
     }
 };
 
-// body(channel, begin, end) for stretches of elements that share a scale.
+// Calls body(channel, begin, end) for runs of elements that share a scale.
 template <class Body>
 void for_each_stretch(const ChannelLayout& layout, const Body& body) {
     const int64_t pieces = (layout.inner + chunk - 1) / chunk;
@@ -40,7 +40,7 @@ void for_each_stretch(const ChannelLayout& layout, const Body& body) {
     });
 }
 
-// sum of term(i) over [0, n), in double, in an order that depends on n alone.
+// sum of term(i) over [0, n), in double, in an order that depends only on n.
 template <class Term>
 double sum_in_chunks(int64_t n, const Term& term) {
     std::vector<double> partial((n + chunk - 1) / chunk, 0.0);

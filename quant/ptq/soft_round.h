@@ -1,4 +1,4 @@
-// soft_round -- a weight between two codes, and how far between them is learned (AdaRound).
+// soft_round -- a weight between two codes; its position between them is learned (AdaRound).
 //
 //   h(v)   = clip(sigmoid(v) (zeta - gamma) + gamma, 0, 1),    gamma = -0.1, zeta = 1.1
 //   w_hat  = s (clip(floor(w / s) + h(v) + z, qmin, qmax) - z)

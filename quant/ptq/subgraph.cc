@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t images_at_once = 64;
 
-// The nodes that `to` needs, itself included; `from` needs nothing.
+// The nodes that `to` depends on, itself included; stops at `from`.
 std::vector<bool> needed_nodes(const Graph& graph, int from, int to) {
     std::vector<bool> needed(to + 1, false);
     needed[to] = true;

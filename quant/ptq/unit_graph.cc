@@ -36,7 +36,7 @@ class UnitBuilder {
             return learned_weight(out, node, inputs[0], quantizer);
         }
         auto in_float = std::make_shared<Quantizer>(*quantizer);
-        // A rule of its own (LSQ+'s real offset) stays the one that the model simulates.
+        // An algorithm with its own rule (LSQ+'s real offset) keeps the model's way of simulating.
         if (!quantizer->algorithm->codes) in_float->simulate = Simulate::qdq;
         in_float->gradient_scale = 1.0f;
         const int x_hat = out.add_op("quantize", node.name, inputs, node.attributes, in_float);
@@ -45,7 +45,7 @@ class UnitBuilder {
                           {{"keep", double{keep_}}});
     }
 
-    // Shares the storage, not the switches.
+    // Shares the storage, but not the flags.
     int parameter(Graph& out, const Node& node) {
         auto own = std::make_shared<Parameter>(*node.parameter);
         own->trainable = own->trainable && learned_.count(own->name) > 0;

@@ -1,5 +1,5 @@
-// unit_graph -- a unit of the quantized network as a graph that learns: weights between two codes,
-// scales of activations, all else held. In float (qdq), whatever the model simulates.
+// unit_graph -- a unit of the quantized network as a trainable graph: learns roundings of weights
+// and scales of activations, all else fixed. In float (qdq), whatever the model simulates.
 #pragma once
 
 #include <memory>
@@ -16,8 +16,8 @@ struct Rounding {
     std::shared_ptr<Quantizer> quantizer;
     std::shared_ptr<Parameter> weight;  // the model's float weight
     std::shared_ptr<Parameter> v;       // learned
-    std::string folded;                 // node: the weight as it is quantized
-    std::string factor;                 // node: by which it was folded; empty: not folded
+    std::string folded;                 // node: the weight before quantization
+    std::string factor;                 // node: its folding factor; empty: not folded
 };
 
 struct UnitGraph {
@@ -29,7 +29,7 @@ struct UnitGraph {
 enum class Weights { nearest, learned };
 
 // The nodes of `inference` from `entry` to `exit`. Quantizers in `held` do not learn their scale.
-// keep < 1: activations are rounded with this probability only.
+// keep < 1: activations are rounded only with this probability.
 UnitGraph unit_graph(const Graph& inference, int entry, int exit, const Shape& sample_shape,
                      Weights weights, const std::set<std::string>& held, float keep);
 

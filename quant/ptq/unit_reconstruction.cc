@@ -17,7 +17,7 @@ constexpr double warmup = 0.2;  // the part of the steps without the penalty
 constexpr float first_beta = 20.0f, last_beta = 2.0f;
 constexpr float qdrop_keep = 0.5f;
 
-// Numbers of samples, drawn with repetition.
+// Indices of samples, drawn with repetition.
 std::vector<int64_t> pick(int64_t count, int64_t batch, const Rng& draw) {
     std::vector<int64_t> picked(std::min(batch, count));
     for (size_t i = 0; i < picked.size(); ++i) {
@@ -45,7 +45,7 @@ double rounding_rate(int64_t steps) {
     return std::clamp(20.0 / static_cast<double>(steps), 1e-3, 1e-1);
 }
 
-// Falls linearly from the end of the warm-up.
+// Decreases linearly from the end of the warm-up.
 float beta_at(int64_t step, int64_t steps) {
     const double begin = warmup * static_cast<double>(steps);
     const double progress =
@@ -114,7 +114,7 @@ Tensor UnitReconstruction::folded_weight(const Rounding& rounding) const {
     return constants_of(unit_.graph, {rounding.folded}).at(rounding.folded);
 }
 
-// Every weight starts where it is; what is learned can be taken back.
+// Starts from every weight's current value, and keeps what is needed to undo the learning.
 void UnitReconstruction::begin() {
     for (const Rounding& rounding : unit_.roundings) {
         const Tensor w = folded_weight(rounding);
@@ -136,7 +136,7 @@ void UnitReconstruction::restore() {
     result_.changed = 0;
 }
 
-// QDrop: each element of the input is the quantized network's with probability `keep`.
+// QDrop: takes each element of the input from the quantized network with probability `keep`.
 Tensor UnitReconstruction::batch_input(const std::vector<int64_t>& picked, const Rng& rng) const {
     const Tensor x_hat = gather(quantized_, picked);
     if (keep_ >= 1.0f) return x_hat;
@@ -171,7 +171,7 @@ double UnitReconstruction::learn(Optimizer& optimizer, int64_t step) {
     return loss.data().data<float>()[0];
 }
 
-// The learned codes go into the float weights: w = s (q - z) / factor.
+// Writes the learned codes into the float weights: w = s (q - z) / factor.
 void UnitReconstruction::harden() {
     for (size_t i = 0; i < unit_.roundings.size(); ++i) {
         const Rounding& rounding = unit_.roundings[i];
@@ -199,7 +199,7 @@ void UnitReconstruction::bake(const Rounding& rounding, const Tensor& values) co
     w.copy_from(divide_axis(Variable(values), Variable(factor), 0).data());
 }
 
-// Over all images, with codes only.
+// The loss over all images, with codes only.
 double UnitReconstruction::loss_on_codes() const {
     const Graph graph = build(Weights::nearest).graph;
     double sum = 0.0;

@@ -1,4 +1,4 @@
-// unit_reconstruction -- one unit: what it learns from, its steps, and what becomes of the result.
+// unit_reconstruction -- reconstructs one unit: caches its data, trains it, writes back the result.
 #pragma once
 
 #include <functional>
@@ -13,17 +13,17 @@
 
 namespace gradus {
 
-// The rate of v: MQBench's 1e-3 at its 20000 steps. With fewer, v goes further in a step, so that
-// the whole way it can go is the same (docs/decisions/007).
+// The rate of v: MQBench's 1e-3 for its 20000 steps. With fewer steps the rate is larger, so that v
+// can move the same distance in total (docs/decisions/007).
 double rounding_rate(int64_t steps);
-// True if the penalty for weights between two codes counts at this step, and its beta there.
+// True if the penalty for weights between two codes applies at this step, and its beta there.
 bool penalised(int64_t step, int64_t steps);
 float beta_at(int64_t step, int64_t steps);
 
 class UnitReconstruction {
   public:
-    // Caches inputs and targets of all images. Scales of the quantizers in `held` stay. What is
-    // given must outlive the object.
+    // Caches inputs and targets of all images. Scales of the quantizers in `held` are not learned.
+    // The arguments must outlive the object.
     UnitReconstruction(const QuantizedModel& model, const Graph& network, const Unit& unit,
                        const Tensor& images, const ReconstructionOptions& options,
                        const std::set<std::string>& held);
@@ -51,13 +51,13 @@ class UnitReconstruction {
     const float keep_;        // below 1: activations are rounded with this probability
     const Rng rng_;
     const std::set<std::string>& held_;
-    Tensor quantized_;  // inputs as the quantized network gives them
-    Tensor exact_;      // inputs of the float network, where they are mixed in
+    Tensor quantized_;  // inputs from the quantized network
+    Tensor exact_;      // inputs from the float network, if they are mixed in
     Tensor target_;
     Shape sample_shape_;
     UnitGraph unit_;
-    std::vector<Affine> nearest_;  // codes of the roundings before
-    std::vector<Tensor> before_;   // their weights, then the scales
+    std::vector<Affine> nearest_;  // codes of the roundings before learning
+    std::vector<Tensor> before_;   // the weights before learning, then the scales
     ReconstructedUnit result_;
 };
 

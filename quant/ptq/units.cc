@@ -15,11 +15,10 @@ bool is_fused(const Node& node) {
     return node.op == "batch_norm" || node.op == "relu" || node.op == "relu6";
 }
 
-// Nodes through which every path from the input leads, in order, the input included: those that no
-// edge passes by.
+// The nodes on every path from the input, in order, the input included: no edge bypasses them.
 std::vector<int> cut_points(const Graph& network) {
     std::vector<int> cuts;
-    int reach = -1;  // the last reader of what is in front of the node
+    int reach = -1;  // the last reader of any earlier node
     for (int id = network.input(); id <= network.output(); ++id) {
         if (network.node(id).kind == NodeKind::parameter) continue;
         if (reach <= id) cuts.push_back(id);
@@ -54,7 +53,7 @@ class BlockWalk {
 
     void take(const Segment& segment) {
         if (segment.layers.empty()) {
-            // A ReLU belongs to what is in front of it, pooling to what follows.
+            // A ReLU belongs to the layer before it, pooling to the layer after it.
             if (!unit_.layers.empty() && is_fused(network_.node(segment.end)))
                 unit_.exit = segment.end;
             return;

@@ -1,5 +1,5 @@
 // benchmark -- ./bench: a training step on synthetic input, images per second and peak memory; or
-// the kernels of fake quantization (run/fake_quantize_benchmark.h).
+// the kernels of fake quantization (run/bench/fake_quantize_benchmark.h).
 #pragma once
 
 #include "run/bench/options.h"

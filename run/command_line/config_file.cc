@@ -19,13 +19,14 @@ std::string trimmed(const std::string& text) {
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-// Shortens a line of a file that may be no text at all.
+// Shortens a line for a message; the file may be binary.
 std::string clipped(const std::string& line) {
     constexpr size_t enough = 60;
     return line.size() <= enough ? line : line.substr(0, enough) + "...";
 }
 
-// Where the quoted text that opens `text` ends (past its quote); npos if it does not end.
+// Returns the position after the closing quote of the quoted text at the start of `text`; npos if
+// it is not closed.
 size_t quoted_end(const std::string& text) {
     for (size_t i = 1; i < text.size(); ++i) {
         if (text[i] == '\\' && text[0] == '"') {
@@ -37,7 +38,7 @@ size_t quoted_end(const std::string& text) {
     return std::string::npos;
 }
 
-// False when `text` is no single value with an optional comment after it.
+// Reads a single value with an optional comment after it; false if `text` is anything else.
 bool read_value(const std::string& text, std::string* value) {
     if (text.empty() || text[0] == '[' || text[0] == '{') return false;
     if (text[0] != '"' && text[0] != '\'') {

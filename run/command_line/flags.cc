@@ -23,7 +23,7 @@ std::string number_text(T value) {
     return std::string(text, end);
 }
 
-// A bound: 1000000 rather than 1e+06.
+// Prints a bound as 1000000 rather than 1e+06.
 std::string bound_text(double bound) {
     const bool whole = bound == std::floor(bound) && std::fabs(bound) < 1e18;
     return whole ? number_text(static_cast<int64_t>(bound)) : number_text(bound);
@@ -38,7 +38,7 @@ std::string range_text(const Flag& flag) {
            bound_text(below ? std::ceil(flag.max) : flag.max);
 }
 
-// Whole text or nothing: "4x", "" and "nan" are no numbers.
+// Reads the whole text or fails: "4x", "" and "nan" are not numbers.
 template <class T>
 void set_number(const Flag& flag, T* target, const std::string& text) {
     T value{};
@@ -105,7 +105,7 @@ std::string aliases(const Flag& flag) {
     return list.empty() ? "" : list + ")";
 }
 
-// " [4]"; nothing where the default is "not given".
+// " [4]"; empty if the default means "not given".
 std::string default_note(const Flag& flag) {
     const bool unset = std::visit(
         [&](const auto* target) {

@@ -29,7 +29,7 @@ struct Flag {
     FlagUse use = FlagUse::recipe;
     bool common = false;                     // on the short help page
     double min = -HUGE_VAL, max = HUGE_VAL;  // numbers: inclusive,
-    bool open = false;                       // but for the lower end if it is open
+    bool open = false;                       // exclude the lower end
     std::vector<std::string> choices = {};   // texts: the values allowed; empty: any
 
     // Setters, for tables that read as one row per flag.
@@ -47,17 +47,17 @@ struct Flag {
     bool is_list() const { return std::holds_alternative<std::vector<std::string>*>(target); }
 };
 
-// Reads `text` into the flag's variable; a list grows by it. Throws Error(usage): name, rule, what
-// came.
+// Reads `text` into the flag's variable; appends to a list. Throws Error(usage) with the flag's
+// name, its range and the text given.
 void set_flag(const Flag& flag, const std::string& text);
 
 // The value as --name=VALUE takes it; numbers round-trip.
 std::string flag_text(const Flag& flag);
-// The value as JSON and as TOML spell it (texts quoted; numbers and booleans bare). Bytes that are
-// not UTF-8 are replaced: for what people read.
+// The value in JSON and TOML spelling (texts quoted; numbers and booleans bare), for display only:
+// bytes that are not UTF-8 are replaced.
 std::string flag_literal(const Flag& flag);
-// For a file that --config reads: bytes that are not UTF-8, which a path may hold, stand as they
-// are in single quotes. Error(usage) where a single quote or a line break is next to them.
+// The value in a file for --config: a text that is not UTF-8 (a path may be) keeps its bytes, in
+// single quotes. Error(usage) if it also contains a single quote or a line break.
 std::string flag_file_literal(const Flag& flag);
 
 // The help page: the common flags by their first name, or every flag with its aliases.

@@ -12,7 +12,7 @@ namespace gradus {
 
 namespace {
 
-// --no-nesterov; switches that are off unless given need none.
+// --no-nesterov; a switch that is off by default needs none.
 bool has_negation(const Flag& flag) {
     return flag.is_switch() && flag.use == FlagUse::recipe;
 }

@@ -10,7 +10,7 @@
 namespace gradus {
 
 // Sets the flags that argv gives, in the table's order; returns their names. `place` takes the one
-// argument without a flag, where a program has such. Throws Error(usage) in one line.
+// argument without a flag, in programs that have one. Throws Error(usage) in one line.
 std::set<std::string> set_from_arguments(const std::vector<Flag>& flags, int argc,
                                          const char* const* argv, std::string* place = nullptr);
 

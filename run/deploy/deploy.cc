@@ -29,7 +29,7 @@ namespace {
 
 constexpr int64_t kGoldenImages = 4;
 
-// Files appear whole or not at all, so that an interruption leaves nothing to clean up.
+// Every file appears whole or not at all, so an interruption leaves nothing to clean up.
 void stop_if_interrupted(const char* when) {
     check_kind(!interrupted(), ErrorKind::interrupted, "interrupted ", when,
                "; nothing is left half written");
@@ -79,7 +79,7 @@ Deployment::Deployment(const DeployOptions& options)
     if (!options.logits.empty()) logits_.emplace(options.logits);
 }
 
-// Checks that the network lowers to the program that ./train left, on the run's own hardware.
+// Checks that the network lowers to the same program that ./train saved, on the run's own hardware.
 void Deployment::compare_with_trained() {
     const std::string file = options_.run + "/program.safetensors";
     if (!std::filesystem::exists(file)) {
@@ -251,7 +251,7 @@ nlohmann::ordered_json layer_json(const GoldenLayer& layer) {
             {"difference", layer.difference}};
 }
 
-// A line a layer; the first that differs ends it.
+// Prints a line for each layer and stops after the first that differs.
 int verify(const DeployOptions& options) {
     const std::vector<GoldenLayer> layers =
         verify_golden(options.verify, [] { stop_if_interrupted("while replaying"); });

@@ -1,4 +1,4 @@
-// deploy_report -- what ./deploy says: the table of layers, the notes, or one JSON object.
+// deploy_report -- the output of ./deploy: the table of layers, the notes, or one JSON object.
 #pragma once
 
 #include <ostream>
@@ -11,13 +11,13 @@
 
 namespace gradus {
 
-// A line for each instruction, and what the columns mean below.
+// Prints a line for each instruction, then a legend of the columns.
 void print_measures(std::ostream& out, const Measurement& measured, bool utf8);
 
-// Accumulators that may grow beyond what a float holds exactly; "" if none can.
+// Names the accumulators that may exceed the exact range of a float; "" if none can.
 std::string float_range_note(const Measurement& measured);
 
-// A line for each node that rounds, then what it comes to. `top1`: of the free run, in percent.
+// Prints a line for each node that rounds, then the totals. `top1`: of the free run, in percent.
 void print_gap(std::ostream& out, const Gap& gap, double top1, bool utf8);
 
 struct DeployFacts {

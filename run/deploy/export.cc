@@ -31,7 +31,7 @@ std::string rules_in_force(const QuantizedModel& model) {
     return rules_text(*model.hardware, model.recipe.accumulator);
 }
 
-// Only onnxruntime's arithmetic is known here bit for bit.
+// Of the ONNX targets only onnxruntime's arithmetic is known bit for bit.
 std::string note_on(const OnnxRequest& request, const QuantizedModel& model) {
     const std::string rules = rules_text(find_hardware("onnxruntime"), AccumulatorPolicy::exact);
     const std::string trained = rules_in_force(model);
@@ -124,7 +124,7 @@ std::map<std::string, std::string> run_facts(const OpenedRun& run) {
 std::vector<std::string> write_exports(const DeployOptions& options, const OpenedRun& run,
                                        const Program& program) {
     std::vector<std::string> lines;
-    // In the order of what they may refuse, so that nothing is left behind.
+    // Each may refuse before it writes, so check in this order and leave no file after a refusal.
     if (!options.tensorrt_ranges.empty()) {
         make_parent_folders(options.tensorrt_ranges);
         save_tensorrt_ranges(options.tensorrt_ranges, run.model);

@@ -1,4 +1,4 @@
-// export -- files for other runtimes and tools, of a run that ./deploy opened.
+// export -- writes files for other runtimes and tools, from a run that ./deploy opened.
 #pragma once
 
 #include <map>
@@ -11,15 +11,15 @@
 
 namespace gradus {
 
-// The facts that a file states about the run it came from.
+// The facts that a file states about its run.
 std::map<std::string, std::string> run_facts(const OpenedRun& run);
 
-// Writes what the options ask for. A line for each file, and one for what its reader will compute
-// otherwise. Error(usage): what a target cannot express.
+// Writes the files that the options ask for. Returns a line for each file, and one for each
+// difference in what its reader computes. Error(usage): the target cannot express something.
 std::vector<std::string> write_exports(const DeployOptions& options, const OpenedRun& run,
                                        const Program& program);
 
-// The float network of a run with --algo none; the exit code.
+// Exports the float network of a run with --algo none; returns the exit code.
 int export_float(const DeployOptions& options);
 
 }  // namespace gradus

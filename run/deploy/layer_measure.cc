@@ -13,7 +13,7 @@ namespace gradus {
 
 namespace {
 
-// `text` without `end`; unchanged if it does not end so.
+// Returns `text` without the suffix `end`; unchanged if it has another.
 std::string without_end(const std::string& text, const std::string& end) {
     const bool has =
         text.size() > end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -91,9 +91,9 @@ Measurement::Measurement(const QuantizedModel& model, const Program& program, co
     }
 }
 
-// The node of the float network whose values the codes stand for: that after which the quantizer
-// was put, or the input of the layer in front of which it was; else the node of the same name, or
-// the batch norm folded into it.
+// Returns the node of the float network that the codes approximate: the node that the quantizer
+// follows, or the input of the layer that it precedes; else the node of the same name, or the batch
+// norm folded into it.
 std::string Measurement::float_place(const Instruction& i) const {
     const std::string place = without_end(i.quantizer, ".quantizer");
     if (!place.empty() && network_.find(place) >= 0) return place;

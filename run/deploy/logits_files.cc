@@ -10,14 +10,14 @@ namespace gradus {
 
 namespace {
 
-// NumPy's files have no need for labels of 64 bits, and npy.h has none.
+// npy.h writes no 64-bit integers, and labels need none.
 Tensor as_int32(const Tensor& labels) {
     Tensor small = Tensor::empty(labels.shape(), DType::I32);
     std::copy_n(labels.data<int64_t>(), labels.numel(), small.data<int32_t>());
     return small;
 }
 
-// Batches one after the other.
+// Joins batches along the first axis.
 template <class T>
 Tensor joined(const std::vector<Tensor>& batches) {
     int64_t images = 0;

@@ -1,4 +1,4 @@
-// logits_files -- what a network says of every image, as .npy files for a script of one's own.
+// logits_files -- the logits of every image as .npy files, for scripts.
 //
 //   labels.npy                                  int32 [N], in the order of the test set
 //   float.npy, simulation.npy, integers.npy     float32 [N, classes]
@@ -14,7 +14,7 @@ namespace gradus {
 
 class LogitsFiles {
   public:
-    // Makes the folder. Error if it cannot.
+    // Makes the folder; Error if it cannot.
     explicit LogitsFiles(std::string folder);
 
     void add(const Tensor& labels, const Tensor& float_logits, const BatchOutcome& outcome);

@@ -16,7 +16,7 @@ namespace gradus {
 
 namespace {
 
-// The test images must be those that the run was measured on.
+// Checks that the test images are those that the run was measured on.
 void check_data(const std::string& folder, const DataSplits& data) {
     std::ifstream file(folder + "/run.json");
     const auto json = nlohmann::json::parse(file, nullptr, false);
@@ -45,16 +45,16 @@ void check_finished(const std::string& folder) {
                "./train --resume ", shell_word(folder));
 }
 
-// These options decide what ./train computed.
+// True for options that decide what ./train computes.
 bool decides(const Flag& flag) {
     return flag.use == FlagUse::recipe && flag.name() != "data-path";
 }
 
-// config.toml is for people too; run.json keeps what the run was made with.
+// Users may edit config.toml; run.json keeps the options that the run really used.
 void check_config(const std::string& folder, const Options& options) {
     std::ifstream file(folder + "/run.json");
     const auto json = nlohmann::json::parse(file, nullptr, false);
-    if (!json.is_object() || !json.contains("options")) return;  // no whole run: check_data says so
+    if (!json.is_object() || !json.contains("options")) return;  // incomplete: check_data says so
     const auto config = nlohmann::json::parse(options_json(options));
     Options values = options;
     std::string first;
@@ -83,7 +83,7 @@ void choose_hardware(const std::string& name, Options& options) {
     options.hardware = name;
 }
 
-// The data, and the network with its first weights.
+// Opens the data and builds the network with its initial weights.
 void open_network(const std::string& folder, const std::string& data_path, OpenedRun& run) {
     if (!data_path.empty()) run.options.data_path = data_path;
     run.options.weights.clear();
@@ -109,7 +109,7 @@ std::string row_difference(const Options& run, const Hardware& a, const Hardware
     const auto differs = [](const char* what, const auto& trained, const auto& other) {
         return join(what, ' ', trained, " instead of ", other);
     };
-    // The bits are the recipe's, and the same on both.
+    // The bit widths come from the recipe and are the same for both.
     if (a.weight != b.weight) return differs("weights", describe(a.weight), describe(b.weight));
     if (a.activation != b.activation) {
         return differs("activations", describe(a.activation), describe(b.activation));

@@ -71,7 +71,7 @@ void check_exports(const DeployOptions& o) {
     }
 }
 
-// A bundle is replayed from its files alone: whatever is about a run has no place next to it.
+// A bundle is replayed from its files alone: flags about a run are refused next to --verify.
 void check_alone(const DeployOptions& o, const std::set<std::string>& given) {
     check_kind(o.run.empty(), ErrorKind::usage,
                "--verify replays a bundle from its files alone; drop ", o.run);

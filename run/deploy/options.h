@@ -1,4 +1,4 @@
-// options -- what a user may ask of ./deploy.
+// options -- the flags of ./deploy.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct DeployOptions {
     std::string run;              // the folder; the one argument without a flag
     std::string hardware;         // empty: the run's
     std::string data_path;        // empty: the run's
-    int64_t images = -1;          // below 0: all, or 4 for a golden bundle
+    int64_t images = -1;          // negative: all, or 4 for a golden bundle
     bool gap = false;             // measure the float simulation too
     std::string golden;           // write a bundle here
     std::string logits;           // write the logits of every image here

@@ -12,7 +12,7 @@ namespace gradus {
 
 namespace {
 
-// Least and largest; one number where they are the same.
+// Returns the least and the largest; a single number if they are equal.
 template <class T, class From>
 std::vector<T> range_of(const std::vector<From>& values) {
     if (values.empty()) return {};
@@ -27,7 +27,7 @@ std::vector<T> values_of(const Instruction& i, const char* name) {
     return found == i.constants.end() ? std::vector<T>() : found->second.to_vector<T>();
 }
 
-// An exponent of 0 is stored by leaving it out.
+// Exponents of 0 are stored by leaving them out.
 std::vector<int64_t> shifts_of(const Instruction& i, RequantizeRule rule) {
     const bool shifts =
         rule == RequantizeRule::r2 || rule == RequantizeRule::r3 || rule == RequantizeRule::r5;
@@ -125,7 +125,7 @@ RuleReport rule_report(const Instruction& i, int64_t pixels) {
         return average(i, kernel.at(0) * kernel.at(1));
     }
     if (i.attributes.has("rule")) return requantization(i);
-    RuleReport report;  // a real output: accumulators times f32(s_x s_w)
+    RuleReport report;  // real output: accumulators times f32(s_x s_w)
     if (i.constants.count("weight")) {
         report.multiplier = range_of<double>(values_of<float>(i, "scale"));
     }

@@ -36,9 +36,9 @@ const char* formula(AddRule rule) {
     }
 }
 
-// ---- what was asked --------------------------------------------------------------------------
+// ---- the question ----------------------------------------------------------------------------
 
-// "0.1,0.2,0.3" as the three of lhs, rhs and output.
+// Splits "0.1,0.2,0.3" into lhs, rhs and output.
 template <class T>
 std::array<T, 3> three(const char* flag, const char* what, const std::string& text) {
     std::array<T, 3> numbers{};
@@ -132,8 +132,8 @@ struct Addition {
     Tensor a, b;
 };
 
-// Refuses what the library refuses, and ratios beyond which every sum but 0 saturates, or which the
-// constants of a rule cannot hold.
+// Refuses scales that the library refuses, ratios at which every sum except 0 saturates, and ratios
+// that a rule's constants cannot hold.
 std::string refusal_of(AddRule rule, const Grids& g) {
     const std::string refusal = add_refusal(rule, g.a, g.b, g.y);
     if (!refusal.empty()) return refusal;

@@ -38,7 +38,7 @@ const char* formula(PoolRule rule) {
     }
 }
 
-// ---- what was asked --------------------------------------------------------------------------
+// ---- the question ----------------------------------------------------------------------------
 
 PoolRule rule_of(const AverageQuestion& question, const Hardware& hardware) {
     const auto of = [&](const Hardware& h) { return question.windows ? h.window : h.mean; };
@@ -52,14 +52,14 @@ PoolRule rule_of(const AverageQuestion& question, const Hardware& hardware) {
     return rule;
 }
 
-// What is averaged: a sum for each element of the answer.
+// The sums to average: one for each element of the answer.
 struct Windows {
     Shape shape;
     int32_t count;
     std::vector<WindowSum> sums;
 };
 
-// Each within what `count` of the codes can sum to.
+// Loads sums; each must be within `count` times the range of the codes.
 Windows load_sums(const std::string& path, int32_t count, CodeBounds codes,
                   const std::string& hardware) {
     const Tensor sums = load_npy(path);

@@ -1,5 +1,5 @@
-// explain_average -- ./explain average: sums of codes brought back to the codes' grid by the rule
-// of a hardware, step by step.
+// explain_average -- ./explain average: sums of codes rescaled to the codes' grid by the rule of a
+// hardware, step by step.
 #pragma once
 
 #include "run/explain/questions.h"

@@ -1,4 +1,4 @@
-// explain -- ./explain TOPIC: a table of topics, each with a parser and a run of its own.
+// explain -- ./explain TOPIC: a table of topics, each with its own parser and run function.
 #pragma once
 
 namespace gradus {

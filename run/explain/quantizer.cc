@@ -47,7 +47,7 @@ struct Clipped {
     int64_t below = 0, above = 0;
 };
 
-// Inputs on the first or last code that get no gradient.
+// Counts inputs on the first or last code that get no gradient.
 Clipped count_clipped(const QuantizerProbe& probe, const Tensor& x, const QuantizerAnswer& got) {
     const Quantizer& q = probe.quantizer;
     const Tensor dy = Tensor::full(x.shape(), 1.0f);
@@ -139,12 +139,12 @@ nlohmann::ordered_json report_json(const ArrayReport& report) {
     return result;
 }
 
-// [channels], or [] for one number for the whole array.
+// [channels], or [] if one number serves the whole array.
 Tensor per_channel(const QuantizerProbe& probe, const Tensor& values) {
     return probe.quantizer.format.per_channel() ? values : values.reshape({});
 }
 
-// Those of an earlier call, of parameters that this quantizer may not have.
+// Removes gradient files of an earlier call: this quantizer may not have their parameters.
 void remove_gradients(const std::string& folder) {
     for (const char* name : {"scale", "zero_point", "beta", "alpha", "negative_alpha", "center",
                              "width", "log2_threshold"}) {
@@ -195,7 +195,7 @@ int explain_array(const QuantizerQuestion& question) {
 
 // ---- the staircase ---------------------------------------------------------------------------
 
-// "by x", "by scale": what x_hat is derived by, and where the number stands in a point.
+// "by x", "by scale": the variable of the derivative of x_hat, and its place in a GradientPoint.
 struct Derivative {
     std::string by;
     size_t parameter;  // 0: x, else 1 + its index
@@ -213,8 +213,8 @@ std::vector<Derivative> derivatives_of(const QuantizerProbe& probe,
     return list;
 }
 
-// "0.5 to -0.5": at the first and the last x of a step; "1.2, 0.7, 1.2": the same at both, another
-// in the middle.
+// "0.5 to -0.5": at the first and the last x of a step; "1.2, 0.7, 1.2": equal at both ends and
+// different in the middle.
 std::string over_step(const Step& step, const Derivative& derivative) {
     const std::string first = number(derivative.of(step.points.front()));
     const std::string last = number(derivative.of(step.points.back()));
@@ -273,7 +273,7 @@ SvgPlot gradient_plot(const std::string& title, const std::vector<Step>& steps,
     return plot;
 }
 
-// The parameters' gradients of single elements, so without a scale that counts elements.
+// Parameters' gradients of single elements: removes the gradient scale, which counts elements.
 QuantizerQuestion without_gradient_scale(QuantizerQuestion question) {
     if (question.gradient_scale < 0.0) question.gradient_scale = 1.0;
     return question;

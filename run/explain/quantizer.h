@@ -1,5 +1,5 @@
-// explain_quantizer -- ./explain quantizer: the real quantizer on an array from a file, or, without
-// one, its staircase and its gradient.
+// explain_quantizer -- ./explain quantizer: the real quantizer on an array from a file; without a
+// file, its staircase and its gradient.
 #pragma once
 
 #include "run/explain/questions.h"

@@ -14,7 +14,7 @@ namespace {
 
 const char* const kName = "x";  // of the quantizer in messages
 
-// These decide by the data whether a zero point is free (MQBench 2.3 to 2.5).
+// True if the data decide whether the zero point is free (MQBench 2.3 to 2.5).
 bool sign_decides(const Quantizer& q) {
     const std::string name = q.algorithm->name;
     return name == "pact" || name == "dorefa" || name == "dsq";
@@ -69,7 +69,7 @@ Quantizer quantizer_of(const QuantizerQuestion& question, const Tensor& first_va
 
 // ---- flags without effect --------------------------------------------------------------------
 
-// Where docs/algorithms.md has two readings.
+// True if docs/algorithms.md lists two readings.
 bool readings_differ(const QuantizerQuestion& question, const Quantizer& q) {
     const std::string name = q.algorithm->name;
     const bool activation = q.role == Role::activation;
@@ -89,7 +89,7 @@ void refuse_idle_flags(const QuantizerQuestion& question, const Quantizer& q) {
         "activations of qil and activations of minmax; it changes nothing here, drop it");
 }
 
-// `origins`: where each parameter's value came from.
+// `origins`: the source of each parameter's value.
 void refuse_idle_calibration(const QuantizerQuestion& question, const QuantizerProbe& probe,
                              const std::string& source) {
     const auto& origins = probe.origins;
@@ -133,8 +133,8 @@ bool holds(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// A name that the quantizer has with a free zero point only makes its zero point free. Any other
-// name that it does not have is refused.
+// Frees the zero point if the quantizer has the named parameter only then. Refuses any other
+// unknown name.
 void make_room_for(Quantizer& q, const Setting& setting, std::vector<std::string>& notes) {
     if (holds(row_names(q), setting.name)) return;
     const std::vector<std::string> names = row_names(with_free_zero_point(q));
@@ -149,7 +149,7 @@ void make_room_for(Quantizer& q, const Setting& setting, std::vector<std::string
          " has no such parameter for this role; it has: ", list.empty() ? "none" : list);
 }
 
-// One number for all channels, or one each.
+// One number for all channels, or one for each.
 Tensor values_of_setting(const Setting& setting, int64_t channels) {
     const std::string& text = setting.value;
     float value = 0.0f;
@@ -184,7 +184,7 @@ void apply(const Setting& setting, Parameter& parameter) {
 
 // ---- first values ----------------------------------------------------------------------------
 
-// Parameters that the algorithm does not initialise stay as its row says.
+// Sets first values; parameters that the algorithm does not initialise keep their default.
 void initialise(QuantizerProbe& probe, const Tensor& first_values, const std::string& source) {
     constexpr float unset = std::numeric_limits<float>::quiet_NaN();
     Quantizer& q = probe.quantizer;
@@ -224,7 +224,7 @@ Tensor finite_floats(const Tensor& from, const std::string& path) {
     return x;
 }
 
-// A range that is set must be one.
+// Checks that a given range has low < high.
 void check_order(const Quantizer& q) {
     if (!holds(row_names(q), "low")) return;
     for (int64_t c = 0; c < q.parameter("low").value.numel(); ++c) {
@@ -235,7 +235,7 @@ void check_order(const Quantizer& q) {
     }
 }
 
-// Brings parameters to what is legal, and says so of those that were set.
+// Projects parameters to legal values, with a note for each given one that changed.
 void project(QuantizerProbe& probe) {
     Quantizer& q = probe.quantizer;
     if (!q.algorithm->project) return;

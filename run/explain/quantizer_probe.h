@@ -1,5 +1,5 @@
-// quantizer_probe -- one quantizer outside a network: made from flags, started from first values,
-// its parameters set by hand; and what it answers to an array.
+// quantizer_probe -- one quantizer outside a network: made from flags, initialised from first
+// values or by hand; and its answer to an array.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@
 namespace gradus {
 
 struct QuantizerProbe {
-    Quantizer quantizer;               // parameters as they are used
-    Grid grid;                         // made of them
+    Quantizer quantizer;               // with the parameters in use
+    Grid grid;                         // computed from them
     std::vector<std::string> origins;  // of the parameters' values: "set", "from the input", ...
-    std::vector<std::string> notes;    // what the flags imply, a line each
+    std::vector<std::string> notes;    // consequences of the flags, a line each
 };
 
-// Parameters that are not --set start from `first_values` as in training; `source` names them. A
+// Initialises parameters without --set from `first_values` as in training; `source` names them. A
 // setting that does not fit is a usage error, a file that does not fit a data error.
 QuantizerProbe make_probe(const QuantizerQuestion& question, const Tensor& first_values,
                           const std::string& source);
@@ -29,13 +29,13 @@ struct QuantizerAnswer {
 };
 QuantizerAnswer answer(const QuantizerProbe& probe, const Tensor& x, const Tensor& dy);
 
-// "scale": the name of a parameter without that of the quantizer.
+// "scale": a parameter's name without the quantizer's.
 std::string parameter_name(const QuantizerProbe& probe, size_t index);
 
-// F32 [channels]: x_hat = scale (code - zero_point). Not an integer where the offset is real.
+// F32 [channels]: x_hat = scale (code - zero_point). Not an integer if the offset is real.
 Tensor zero_point_in_use(const QuantizerProbe& probe);
 
-// Finite F32, at least one, from an npy file of F32 or F64.
+// Loads an npy file of F32 or F64 as F32: finite, at least one value.
 Tensor load_finite(const std::string& path);
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// quantizer_report -- a probed quantizer in words and as JSON.
+// quantizer_report -- prints a probed quantizer in words and as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -16,7 +16,7 @@ std::string values_text(const Tensor& values);
 // "title            text"
 void print_fact(std::ostream& out, const std::string& title, const std::string& text);
 
-// Algorithm, format, notes, each parameter with its origin, the grid.
+// Prints algorithm, format, notes, each parameter with its origin, and the grid.
 void print_quantizer(std::ostream& out, const QuantizerProbe& probe);
 nlohmann::ordered_json quantizer_json(const QuantizerProbe& probe);
 

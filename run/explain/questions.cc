@@ -114,7 +114,7 @@ std::vector<Flag> quantizer_question_flags(QuantizerQuestion& o) {
 
 namespace {
 
-// Flags for showing and writing the steps of a rule.
+// Adds the flags that show and write the steps of a rule.
 void add_step_flags(FlagTable& table, RuleQuestion& o) {
     table.section("output");
     table.call("--output", &o.output, "write the int32 codes here").shown_as("FILE.npy");
@@ -192,7 +192,7 @@ QuantizerQuestion parse_quantizer_question(int argc, const char* const* argv) {
 
 namespace {
 
-// A question that cannot be asked by halves.
+// Parses a question that has required flags.
 template <class Question>
 Question parse_complete(int argc, const char* const* argv, const char* usage,
                         std::vector<Flag> (*flags)(Question&)) {

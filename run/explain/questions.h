@@ -1,4 +1,4 @@
-// questions -- what a user may ask of ./explain.
+// questions -- the flags of ./explain.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,7 @@ struct QuantizerQuestion {
 
 constexpr int kUnsetCode = -1 << 20;  // below every code
 
-// Options of all questions about rules: which steps are shown, where codes are written.
+// Options of all topics about rules: how many steps to show, where to write codes.
 struct RuleQuestion {
     int64_t rows = 8;
     std::string output;  // empty: write nothing
@@ -51,13 +51,13 @@ struct RuleQuestion {
 // ./explain requantize
 struct RequantizeQuestion : RuleQuestion {
     std::string rule;      // or
-    std::string hardware;  // whose rule it is
+    std::string hardware;  // the row whose rule applies
     std::string accumulators;
-    double input_scale = -1.0;  // below 0: missing
+    double input_scale = -1.0;  // negative: missing
     std::string weight_scale;   // a number or a file
     double output_scale = -1.0;
     int zero_point = 0;
-    int qmin = kUnsetCode, qmax = kUnsetCode;  // with a hardware its 8-bit activations'
+    int qmin = kUnsetCode, qmax = kUnsetCode;  // by default the hardware's 8-bit activations'
     std::string bias;                          // empty: none
 };
 
@@ -77,7 +77,7 @@ struct AverageQuestion : RuleQuestion {
     std::string sums;      // or
     std::string codes;     // of whole windows
     int count = 0;         // 0: missing
-    double scale = -1.0;   // below 0: missing
+    double scale = -1.0;   // negative: missing
     int zero_point = 0;
     int qmin = kUnsetCode, qmax = kUnsetCode;  // the hardware's 8-bit activations'
 };

@@ -43,9 +43,9 @@ const char* formula(RequantizeRule rule) {
     }
 }
 
-// ---- what was asked --------------------------------------------------------------------------
+// ---- the question ----------------------------------------------------------------------------
 
-// " R1 R1b ...": those that put something on a grid.
+// " R1 R1b ...": the rules that round to a grid.
 std::string rule_list() {
     std::string list;
     for (int i = 1; i <= static_cast<int>(RequantizeRule::r10); ++i) {
@@ -54,7 +54,7 @@ std::string rule_list() {
     return list;
 }
 
-// "r1b" is R1b.
+// Accepts "r1b" for R1b.
 RequantizeRule rule_of_text(const std::string& text) {
     std::string name = text;
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -126,14 +126,14 @@ Tensor load_weight_scale(const std::string& text, int64_t channels) {
     return scale.reshape({scale.numel()});
 }
 
-// A bias as the rule takes it: codes that are added to the accumulators, or floats after them.
+// A bias in the rule's form: codes added to the accumulators, or floats added after them.
 struct Bias {
     std::string words = "none";
     Tensor codes;   // I32 [channels], or undefined
     Tensor floats;  // F32 [channels], or undefined
 };
 
-// f32(s_x s_w) of each channel, as the simulation makes it.
+// f32(s_x s_w) of each channel, computed as in the simulation.
 Tensor accumulator_scales(float input_scale, const Tensor& weight_scale) {
     Tensor scale = Tensor::empty(weight_scale.shape());
     for (int64_t c = 0; c < scale.numel(); ++c) {
@@ -192,8 +192,7 @@ struct Requantization {
     }
 };
 
-// Why the rule cannot represent this multiplier, as the end of a sentence; "" if the
-// rule can have them.
+// Why the rule cannot represent this multiplier, as the end of a sentence; "" if it can.
 std::string refusal_of(const Requantization& asked, const RequantizeConstants& k, double m,
                        const std::string& hardware) {
     const RequantizeRule rule = asked.rule;

@@ -1,5 +1,5 @@
-// explain_requantize -- ./explain requantize: int32 accumulators put on a grid by one of the rules,
-// step by step.
+// explain_requantize -- ./explain requantize: int32 accumulators rounded to a grid by one of the
+// rules, step by step.
 #pragma once
 
 #include "run/explain/questions.h"

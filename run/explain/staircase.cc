@@ -8,11 +8,11 @@ namespace gradus {
 namespace {
 
 constexpr float kMargin = 0.125f;  // of the range, on each side
-constexpr int64_t kFewest = 640;   // values of a ramp: one for each pixel of a plot
-constexpr int64_t kPerCode = 16;   // and so many for each code
+constexpr int64_t kFewest = 640;   // values of a ramp: at least one for each pixel of a plot
+constexpr int64_t kPerCode = 16;   // and at least this many for each code
 constexpr int kHalvings = 40;
 
-// Equal distances, both ends included, enough values for the codes of so many bits.
+// Equally spaced values, both ends included, enough for 2^bits codes.
 Tensor ramp(float low, float high, int bits) {
     const int64_t n = std::max(kFewest, kPerCode << bits);
     Tensor x = Tensor::empty({n});
@@ -23,7 +23,7 @@ Tensor ramp(float low, float high, int bits) {
     return x;
 }
 
-// True if x_hat lies on another scale than x, which is brought to the size of the array first.
+// True if the algorithm normalises the array first, so that x_hat has another scale than x.
 bool normalises(const Quantizer& q) {
     const std::string name = q.algorithm->name;
     return q.role == Role::weight && (name == "dorefa" || name == "apot");
@@ -37,13 +37,13 @@ Span span_of_grid(const QuantizerProbe& probe) {
     return {s * (static_cast<float>(bounds.lo) - z), s * (static_cast<float>(bounds.hi) - z)};
 }
 
-// QIL's interval is one of |x|.
+// QIL's interval is over |x|.
 Span span_of_interval(const Quantizer& q) {
     const float reach = q.values_of("center")[0] + q.values_of("width")[0];
     return {q.format.is_signed ? -reach : 0.0f, reach};
 }
 
-// An edge between two codes: neighbouring values, or as near as the halvings come.
+// An edge between two codes: neighbouring floats, or as close as the bisection gets.
 struct Edge {
     float below, above;
     int32_t code_above;
@@ -57,7 +57,7 @@ class Ramp {
     int64_t size() const { return x_.numel(); }
     float operator[](int64_t i) const { return x_.data<float>()[i]; }
 
-    // With element i at `value`: its answer.
+    // The code of element i at `value`.
     int32_t code(int64_t i, float value) {
         const Swap swap(x_, i, value);
         const Affine affine = codes_of(probe_.quantizer, probe_.grid, x_);
@@ -77,7 +77,7 @@ class Ramp {
         return point;
     }
 
-    // The edges between x[i] and x[i + 1].
+    // Finds the edges between x[i] and x[i + 1].
     std::vector<Edge> edges_behind(int64_t i) {
         std::vector<Edge> edges;
         seek(i, {(*this)[i], code(i, (*this)[i])}, {(*this)[i + 1], code(i, (*this)[i + 1])},
@@ -86,7 +86,7 @@ class Ramp {
     }
 
   private:
-    // An element that has another value for a while.
+    // Replaces an element's value until it goes out of scope.
     class Swap {
       public:
         Swap(Tensor& tensor, int64_t i, float value)
@@ -134,7 +134,7 @@ Tensor ramp_for(const QuantizerProbe& probe, const Tensor& first_values) {
     if (normalises(q)) return first_values;
     const bool interval = q.algorithm->name == std::string("qil");
     const Span span = interval ? span_of_interval(q) : span_of_grid(probe);
-    // Half a step beyond the last code values are clipped; a whole one shows it.
+    // Values clip half a step beyond the last code; a whole step shows it.
     const float step = interval ? 0.0f : probe.grid.scale.data<float>()[0];
     const float margin = std::max(kMargin * (span.hi - span.lo), step);
     const float low = span.lo - margin, high = span.hi + margin;

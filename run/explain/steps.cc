@@ -22,7 +22,7 @@ std::string note(const RuleSteps& steps) {
     return join(steps.tie ? "tie" : "", steps.tie && clamped ? ", " : "", clamped ? "clamped" : "");
 }
 
-// "before rounding" is a name in the table, before_rounding one in JSON.
+// Turns a column name, "before rounding", into a JSON key, before_rounding.
 std::string key_of(std::string name) {
     for (char& c : name) c = c == ' ' || c == '-' || c == '+' ? '_' : c;
     return name;

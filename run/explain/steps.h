@@ -1,4 +1,4 @@
-// explain_steps -- the steps of a rule as a table and as JSON; what the topics about rules share.
+// explain_steps -- the steps of a rule as a table and as JSON; shared by the topics about rules.
 #pragma once
 
 #include <functional>
@@ -18,38 +18,38 @@ std::string digits_text(double value);
 std::string bits_text(float value);
 // "0.25 (1073741824 in Q31, shift -1)"
 std::string q31_text(Q31 m);
-// The float that a flag's number is. Error(usage): it is not positive, or beyond 2^-118 to 2^118,
-// where the products of scales and codes leave float32.
+// Converts a flag's number to float. Error(usage): not positive, or outside 2^-118 to 2^118, where
+// products of scales and codes leave float32.
 float scale_of_flag(const std::string& flag, double value);
 bool is_scale(double value);
 
-// The codes that a question is about.
+// The range of codes in question.
 struct QuestionCodes {
     CodeBounds clamp{};      // --qmin and --qmax, else the ends of the hardware's 8-bit activations
     CodeBounds type{};       // of the byte that holds them: [-128, 127] or [0, 255]
     bool symmetric = false;  // the hardware's zero points are 0
 };
-// Error(usage): the ends are no codes of 8 bits, or the wrong way round.
+// Error(usage): the ends are not 8-bit codes, or in the wrong order.
 QuestionCodes range_of_flags(int qmin, int qmax, const std::string& hardware);
-// I32 codes from a file of int8, uint8 or int32. Error(data): they have no 8 bits; Error(usage):
-// they are none of `type`, the hardware's.
+// Loads codes as I32 from a file of int8, uint8 or int32. Error(data): not 8-bit codes;
+// Error(usage): not of the hardware's `type`.
 Tensor load_codes(const std::string& path, CodeBounds type, const std::string& hardware);
-// Error(usage) if the codes that come out cannot have the zero point that `flag` names.
+// Error(usage) if the output codes cannot have the zero point that `flag` gives.
 void check_zero_point(const std::string& flag, int32_t zero_point, const QuestionCodes& range,
                       const std::string& hardware);
 
-// The steps of the elements that a topic shows, and their codes.
+// Collects the steps of the elements that a topic shows, and all codes.
 class StepRecord {
   public:
-    // `operands` has a name for each number that add() is given, the element's index first.
+    // `operands` names the numbers given to add(), the element's index first.
     StepRecord(std::vector<std::string> operands, std::vector<const char*> terms,
                const Shape& shape, int64_t rows);
 
-    // In the order of the elements.
+    // Call in the order of the elements.
     void add(std::initializer_list<int64_t> numbers, const RuleSteps& steps);
 
-    // Writes the codes to `output` unless that is empty. Then prints the head and the steps, or as
-    // JSON one object that begins with `head`. The exit code.
+    // Writes the codes to `output` unless that is empty. Prints the head and the steps, or as JSON
+    // one object that begins with `head`. Returns the exit code.
     int finish(const std::string& output, bool json, const nlohmann::ordered_json& head,
                const std::function<void()>& print_head) const;
 

@@ -14,7 +14,8 @@ namespace {
 constexpr double kWidth = 800, kLeft = 80, kRight = 780;  // of the picture, of a panel
 constexpr double kTop = 50, kPanelHeight = 280, kPanelGap = 30, kBottom = 60;
 
-// Mid tones that stand out from white and from black; text and axes follow the page where they can.
+// Mid tones that stand out from white and from black; text and axes follow the page's colour scheme
+// if it has one.
 const char* const kStyle =
     "<style>text{font:13px sans-serif;fill:#767e88}.title{font-size:16px}"
     ".axis{stroke:#767e88;stroke-width:1;fill:none}.grid{stroke:#767e88;stroke-opacity:.25}"
@@ -73,7 +74,7 @@ Interval y_range(const SvgPanel& panel) {
     return range.widened(0.06);
 }
 
-// Where a panel stands on the page.
+// The position of a panel on the page.
 struct Frame {
     Interval x, y;
     double top;
@@ -99,7 +100,7 @@ std::string text_at(double x, double y, const char* attributes, const std::strin
                 "</text>\n");
 }
 
-// With as many decimals as its distance to the next needs.
+// Prints a tick with enough decimals for the distance to the next.
 std::string tick_text(double value, double distance) {
     const int digits = std::max(0, static_cast<int>(-std::floor(std::log10(distance) + 1e-9)));
     return digits > 6 || std::fabs(value) >= 1e6 ? join(value) : fixed_text(value, digits);

@@ -21,7 +21,7 @@ namespace gradus {
 
 namespace {
 
-// Three tables of one line a row, none too wide to read.
+// Three tables with one line for each row, narrow enough to read.
 void print_hardware() {
     using Words = std::vector<std::string>;
     const auto print = [](const Words& header, const auto& cells) {
@@ -72,7 +72,7 @@ bool answered(const Options& o) {
 
 namespace {
 
-// The graph that is trained, with every quantizer; the float graph with --algo none.
+// Prints the trained graph with every quantizer; the float graph with --algo none.
 void show(const Options& o, const Graph& graph, std::ostream& out) {
     if (o.show_graph) print_graph(out, graph);
     if (o.dot.empty()) return;

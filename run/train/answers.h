@@ -1,14 +1,14 @@
-// answers -- what ./train answers without running: lists, the summary, the dry run.
+// answers -- requests that ./train answers without running: lists, the summary, the dry run.
 #pragma once
 
 #include "run/train/options.h"
 
 namespace gradus {
 
-// --list-models, --list-algos, --list-datasets, --list-hardware: prints them; false if none was
-// asked for.
+// Prints the lists that --list-models, --list-algos, --list-datasets and --list-hardware ask for;
+// false if none was asked for.
 bool answered(const Options& options);
-// --summary, --dry-run: prints what would be run; false if neither was asked for.
+// Prints what --summary or --dry-run asks for; false if neither was given.
 bool previewed(const Options& options);
 
 }  // namespace gradus

@@ -87,7 +87,7 @@ LoaderOptions training_loader(const Options& o, const Dataset& data) {
     options.batch_size = std::min<int64_t>(o.batch_size, data.size());
     options.shuffle = true;
     options.drop_last = true;
-    options.least = 2;  // batch norm needs two values, and a layer may see one pixel
+    options.least = 2;  // batch norm needs two values, and a layer may have one pixel
     options.augmentation.crop_padding = o.crop_padding;
     options.augmentation.flip = o.flip && data.facts().may_flip;
     options.augmentation.resized_crop = data.facts().photographs;
@@ -124,7 +124,7 @@ int64_t calibration_image_count(const Options& o, const Dataset& train) {
 
 namespace {
 
-// The probability of --dropout; nothing where the model's own applies.
+// The probability of --dropout; empty if the model's own applies.
 std::optional<double> dropout_of(const Options& o) {
     return o.dropout < 0 ? std::nullopt : std::optional(o.dropout);
 }

@@ -1,4 +1,4 @@
-// assemble -- from the options of ./train to the things that a run is made of.
+// assemble -- builds the parts of a run from the options of ./train.
 #pragma once
 
 #include <optional>
@@ -12,8 +12,8 @@
 
 namespace gradus {
 
-// Error(usage) with the nearest name for an unknown model, algorithm or hardware, and for what this
-// version cannot do.
+// Error(usage) for an unknown model, algorithm or hardware, with the nearest name, and for
+// unsupported combinations.
 void check_names(const Options& options);
 
 DataSplits open_data(const Options& options);
@@ -28,22 +28,23 @@ ModelOptions model_options(const Options& options, const Dataset& data);
 Recipe recipe_of(const Options& options);
 // "lsq", or "dorefa weights, pact activations".
 std::string algorithms_text(const Options& options);
-// The learned parameters of all quantizers, and the rates and decay that the options give them.
+// The learned parameters of all quantizers, with the rates and decay that the options give them.
 std::vector<std::shared_ptr<Parameter>> learned_parameters(const QuantizedModel& model);
 void set_quantizer_rates(const Options& options, QuantizedModel& model);
-// The L2 penalty of batch norm's gamma and beta, in this network and all that is made of it.
+// Sets the L2 penalty of batch norm's gamma and beta, in this network and every graph that shares
+// them.
 void set_norm_decay(const Graph& network, float decay);
 OptimizerOptions optimizer_options(const Options& options);
 
-// The float network with its first weights.
-// The network that --image-size, --num-classes and --channels describe without data; nothing unless
+// The network that --image-size, --num-classes and --channels describe without data; empty unless
 // all three are given.
 std::optional<ModelOptions> described_model(const Options& options);
 
+// The float network with its initial weights.
 Graph build_network(const Options& options, const ModelOptions& model);
 Graph build_network(const Options& options, const Dataset& data);
-// The network before training. Weights that do not serve are refused at once; a resumed run reads
-// them only if it needs them.
+// The network before training. Refuses unsuitable weights at once; a resumed run reads them only if
+// it needs them.
 Graph starting_network(const Options& options, const Dataset& data);
 
 }  // namespace gradus

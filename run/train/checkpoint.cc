@@ -52,7 +52,7 @@ RunPosition parse_position(const std::string& text) {
     return p;
 }
 
-// Adaptive signs are decided by calibration: part of the state.
+// Calibration decides adaptive signs, so they are part of the state.
 std::string signs_text(const std::vector<std::shared_ptr<Quantizer>>& quantizers) {
     json signs = json::object();
     for (const auto& q : quantizers) signs[q->name] = q->format.is_signed;

@@ -21,25 +21,25 @@
 
 namespace gradus {
 
-// Where a run stands. The next step to do is `batch` of `epoch` of `phase`.
+// The position in a run. The next step is `batch` of `epoch` of `phase`.
 struct RunPosition {
     std::string phase = "float";  // "float", "quantized", "done"
     int64_t epoch = 0;
     int64_t batch = 0;
     int64_t step = 0;        // optimizer steps over all phases
-    int64_t phase_step = 0;  // of this phase: where the schedule stands
+    int64_t phase_step = 0;  // of this phase; the schedule reads it
     double loss_sum = 0.0;   // over the epoch so far
     int64_t correct = 0;
     int64_t seen = 0;
-    double float_top1 = -1.0;  // percent; below 0: not known yet
+    double float_top1 = -1.0;  // percent; negative: not known yet
     double calibrated_top1 = -1.0;
-    double seconds = 0.0;  // spent before
+    double seconds = 0.0;  // spent before the resume
     PhaseStart start;      // of this phase; empty until its first step
 };
 
 using ParameterList = std::vector<std::shared_ptr<Parameter>>;
 
-// The parameters as files hold them.
+// The parameters in the layout of files.
 std::map<std::string, Tensor> export_parameters(const ParameterList& parameters);
 
 // Copies tensors of the same names into the parameters. Error(usage) if one is missing or has
@@ -50,7 +50,7 @@ void import_parameters(const std::string& path, const std::map<std::string, Tens
 void save_network(const std::string& path, const ParameterList& parameters,
                   const std::map<std::string, std::string>& metadata);
 
-// The quantized network at the end of a run. Signs that calibration decided are kept with it.
+// Saves the quantized network at the end of a run, with the signs that calibration decided.
 void save_quantized(const std::string& path, const QuantizedModel& model,
                     std::map<std::string, std::string> metadata);
 void load_quantized(const std::string& path, QuantizedModel& model);
@@ -59,13 +59,13 @@ class CheckpointStore {
   public:
     explicit CheckpointStore(std::string folder) : folder_(std::move(folder)) {}
 
-    // Writes last.safetensors; what was last becomes previous.
+    // Renames the last checkpoint to previous, then writes last.safetensors.
     void save(const RunPosition& position, const ParameterList& parameters,
               const Optimizer& optimizer,
               const std::vector<std::shared_ptr<Quantizer>>& quantizers);
 
-    // The newest intact state. A damaged one is reported by `warn` and the one before it is taken.
-    // False if there is none; Error(data) if none is intact.
+    // Loads the newest intact state: reports a damaged one by `warn` and falls back to the one
+    // before it. False if there is none; Error(data) if none is intact.
     bool load(RunPosition& position, const ParameterList& parameters, Optimizer& optimizer,
               const std::vector<std::shared_ptr<Quantizer>>& quantizers,
               const std::function<void(const std::string&)>& warn) const;

@@ -23,15 +23,15 @@ namespace gradus {
 
 struct PhaseStart {
     std::map<std::string, float> largest;  // magnitude of each parameter, by name
-    double loss = -1.0;                    // of the first batch; below 0: not known yet
+    double loss = -1.0;                    // of the first batch; negative: not known yet
 };
 
 std::map<std::string, float> largest_magnitudes(
     const std::vector<std::shared_ptr<Parameter>>& parameters);
 
-// The largest magnitude that an element may have; finite. A name that `start` lacks started at 0.
+// The largest magnitude allowed for an element; finite. A name that `start` lacks counts as 0.
 float largest_allowed(const Parameter& parameter, const PhaseStart& start);
 
-bool loss_diverged(double loss, const PhaseStart& start);  // also where it is not finite
+bool loss_diverged(double loss, const PhaseStart& start);  // also if it is not finite
 
 }  // namespace gradus

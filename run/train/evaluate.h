@@ -19,27 +19,28 @@ struct Accuracy {
     double top1() const;  // percent
 };
 
-// Runs `graph` in evaluation mode over all of `loader`.
-// A warning for each image that newly could not be read and was left out.
+// Warns of each image that was left out as unreadable and not yet reported.
 void report_damage(const Dataset& data, Progress& progress);
 
+// Runs `graph` in evaluation mode over all of `loader`.
 Accuracy evaluate(const Graph& graph, Loader& loader, Progress& progress, const char* what);
 
-// Both executions over the whole data set.
+// Compares both executions over the whole data set.
 struct IntegerEvaluation {
     Accuracy simulated;
     Accuracy integer;
     Comparison comparison;
-    int64_t readable_images = 0;     // compared on the readable kernel too
+    int64_t readable_images = 0;     // also compared on the readable kernel
     int64_t readable_different = 0;  // codes of these that differ from the simulation
     double integer_seconds = 0.0;
 };
 
-// The first batches, at least `readable_images`, run on the readable kernel as well as the fastest.
+// Runs the first batches, at least `readable_images`, on the readable kernel as well as the
+// fastest.
 IntegerEvaluation evaluate_integers(const QuantizedModel& model, const Program& program,
                                     Loader& loader, int64_t readable_images, Progress& progress);
 
-// Counts right answers, ties of the argmax to the lowest index.
+// Counts correct predictions; ties of the argmax go to the lowest index.
 int64_t count_correct(const Tensor& logits, const Tensor& labels);
 
 }  // namespace gradus

@@ -38,8 +38,8 @@ namespace {
 
 constexpr int64_t kReadableImages = 100;
 
-// Each once. A merged batch norm leaves the float network parameters that only its own phase
-// trains.
+// Joins two lists without duplicates. A merged batch norm leaves the float network with parameters
+// that only the float phase trains.
 ParameterList joined(ParameterList all, const ParameterList& more) {
     for (const auto& parameter : more) {
         if (std::find(all.begin(), all.end(), parameter) == all.end()) all.push_back(parameter);
@@ -47,7 +47,7 @@ ParameterList joined(ParameterList all, const ParameterList& more) {
     return all;
 }
 
-// Nothing with --algo none.
+// Empty with --algo none.
 std::optional<QuantizedModel> quantized(const Options& options, const Graph& network) {
     if (options.algo == "none") return std::nullopt;
     QuantizedModel model = quantize(network, recipe_of(options));
@@ -109,7 +109,7 @@ class Experiment {
     std::map<std::string, std::vector<double>> step_seconds_;  // of this process, by phase
 };
 
-// Everything that can be refused is refused here, before a folder is made or a step is done.
+// Refuses everything that can be refused before a folder is made or a step is done.
 Experiment::Experiment(const Options& options, int argc, const char* const* argv)
     : options_(options),
       data_(open_data(options)),
@@ -192,7 +192,7 @@ int Experiment::run_phases() {
     if (folder_.resumed()) restore();
     if (position_.phase == "float") float_phase();
     if (quantizes() && position_.phase == "quantized") quantized_phase();
-    save_trained();  // before lowering may refuse it
+    save_trained();  // lowering may fail
     const int code = quantizes() ? last_evaluation() : 0;
     finish();
     return code;
@@ -226,7 +226,7 @@ PhaseSettings Experiment::phase(const std::string& name) const {
     return settings;
 }
 
-// Where the network is at fault that the quantized phase is given.
+// Advice if the network that enters the quantized phase is at fault.
 std::string Experiment::float_remedy() const {
     if (!options_.weights.empty()) return "look at the weights in " + options_.weights;
     if (options_.float_epochs == 0) return "its weights are random; --float-epochs trains them";
@@ -303,7 +303,7 @@ void Experiment::finish_float() {
 }
 
 void Experiment::calibrate_quantizers() {
-    std::optional<Graph> reference;  // what is changed below is shared with the float network
+    std::optional<Graph> reference;  // a copy: the model shares its parameters
     if (improves_quantized(options_)) reference = detached_copy(float_graph_);
     calibrate(*model_, calibration_batches(options_, data_.train));
     report_damage(*data_.train, progress_);
@@ -315,14 +315,14 @@ void Experiment::calibrate_quantizers() {
         progress_.line("statistics of batch norm estimated again");
     }
     if (reference) improve_quantized(options_, *model_, *reference, data_.train, progress_);
-    // A network that lowering refuses is not worth training.
+    // Lower before training: a network that cannot be lowered is not worth training.
     if (options_.epochs > 0 && deployable()) lower(*model_);
     if (options_.epochs > 0) position_.calibrated_top1 = simulated_accuracy().top1();
     if (position_.calibrated_top1 < 0) return;
     progress_.line("calibrated network: test top1 " + fixed_text(position_.calibrated_top1, 2));
 }
 
-// Quantizers whose scales do not follow from what they saw.
+// Reports quantizers whose scales do not follow from the calibration data.
 void Experiment::report_scales() {
     const auto report = [&](const char* level, const std::string& what, const auto& concerned) {
         std::vector<std::string> names;
@@ -355,7 +355,7 @@ void Experiment::quantized_phase() {
     begin_phase("done");
 }
 
-// In integers where there are any, else in simulation alone.
+// Evaluates in integers if the model deploys, else in simulation alone.
 int Experiment::last_evaluation() {
     const int code = deployable() ? integers() : 0;
     if (!deployable()) result_.simulated_top1 = simulated_accuracy().top1();
@@ -386,7 +386,7 @@ int Experiment::integers() {
     return judge(found, constants);
 }
 
-// How far the float simulation is from the integers, layer by layer.
+// Reports the difference between float simulation and integers, layer by layer.
 void Experiment::report_layers(const Comparison& comparison) {
     std::vector<LayerRow> rows;
     for (const LayerComparison& layer : comparison.layers()) {
@@ -425,7 +425,7 @@ int Experiment::judge(const IntegerEvaluation& found, const std::vector<std::str
     return differences.empty() ? 0 : 1;
 }
 
-// The median of the steps of a phase; nothing if this process did none.
+// From the median step of a phase; empty if this process did none.
 std::optional<double> Experiment::images_per_second(const std::string& phase) const {
     const auto steps = step_seconds_.find(phase);
     if (steps == step_seconds_.end() || steps->second.empty()) return std::nullopt;

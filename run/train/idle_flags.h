@@ -9,8 +9,8 @@
 
 namespace gradus {
 
-// One line for each reason: "--momentum and --nesterov have no effect with --opt adamw". Only flags
-// of the command line count: a recipe's file may say what other runs need.
+// One line for each reason: "--momentum and --nesterov have no effect with --opt adamw". Counts
+// only flags of the command line: a recipe may hold options for other runs.
 std::vector<std::string> idle_flags(const Options& options, const DatasetFacts& data);
 
 }  // namespace gradus

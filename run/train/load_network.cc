@@ -18,9 +18,9 @@ namespace {
 
 using Names = std::map<std::string, std::string>;
 
-// ---- what the names of a file are ---------------------------------------------------------------
+// ---- matching names ----------------------------------------------------------------------------
 
-// These stand for nothing but a wrapper, wherever in a name they are.
+// Prefixes of wrappers, removed wherever they stand in a name.
 constexpr std::array kWrappers{"module.", "_orig_mod."};
 
 std::string unwrapped(std::string name, std::set<std::string>* removed) {
@@ -44,10 +44,10 @@ bool ends_a_name(const std::string& theirs, const std::string& name) {
 
 struct Match {
     const NamingScheme* scheme = nullptr;
-    Names names;  // ours to those in the file
+    Names names;  // from ours to those in the file
     std::set<std::string> prefixes;
-    std::vector<std::string> rivals;  // prefixes below which the whole network is, two or more
-    std::string prefix;               // of most names
+    std::vector<std::string> rivals;  // two or more prefixes that each hold the whole network
+    std::string prefix;               // the one that most names have
 };
 
 class NameMatcher {
@@ -58,7 +58,7 @@ class NameMatcher {
         for (const auto& entry : file.unreadable) add(entry.first);
     }
 
-    // By the scheme that knows the most as it is; by prefixes only where they make all match.
+    // Takes the scheme that matches most names unchanged; removes prefixes only if all then match.
     Match best() const {
         Match best;
         for (const NamingScheme& scheme : naming_schemes()) {
@@ -102,7 +102,8 @@ class NameMatcher {
         }
     }
 
-    // The prefix of most names; then, for the rest, names that one tensor alone ends with.
+    // Removes the prefix that most names have; matches the rest by a suffix that only one tensor
+    // has.
     Match with_prefixes(const NamingScheme& scheme) const {
         const Names wanted = names_in(scheme, parameters_);
         std::map<std::string, size_t> counts;
@@ -132,11 +133,10 @@ class NameMatcher {
     }
 
     const ParameterList& parameters_;
-    Names bare_;  // without wrappers, to the names in the file
+    Names bare_;  // names without wrappers, to the names in the file
 };
 
-// ---- what is said
-// --------------------------------------------------------------------------------
+// ---- messages ----------------------------------------------------------------------------------
 
 std::string list_text(const std::vector<std::string>& words) {
     std::string text;
@@ -186,8 +186,8 @@ Shape file_shape(const Parameter& parameter) {
     return filters_to_file(parameter.value).shape();
 }
 
-// Weights of the same network for other images or classes: the first convolution takes the
-// channels, the last layer gives the classes.
+// Refuses weights of the same network for other images or classes: the first convolution shows the
+// channels, the last layer the classes.
 void refuse_other_data(const std::string& path, const std::map<std::string, Tensor>& tensors,
                        const ParameterList& parameters) {
     const Parameter *first = nullptr, *last = nullptr;

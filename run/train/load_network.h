@@ -1,9 +1,9 @@
-// load_network -- the file of --weights: whose names it uses, and below which prefixes.
+// load_network -- reads the file of --weights: finds its naming scheme and its prefixes.
 //
-// Wrappers put names in front of those of the network (Lightning's "model.", DataParallel's
-// "module.", torch.compile's "_orig_mod.", "backbone." with "head."). They are taken off where that
-// makes all tensors match. Where it does not, the message names what the file is for: PyTorch's own
-// format, other channels or classes, types that cannot be read.
+// Wrappers prefix the network's names (Lightning's "model.", DataParallel's "module.",
+// torch.compile's "_orig_mod.", "backbone." with "head."). Prefixes are removed if all tensors then
+// match. If not, the message says why the file does not fit: PyTorch's own format, other channels
+// or classes, types that cannot be read.
 #pragma once
 
 #include <set>
@@ -13,19 +13,19 @@
 
 namespace gradus {
 
-// What a file of --weights has turned out to be.
+// How the tensors of a --weights file matched the network.
 struct WeightsMatch {
-    std::string scheme;                   // whose names, as models/weight_names.h calls them
-    size_t matched = 0, tensors = 0;      // step counters of batch norm count as matched
-    std::string left_out;                 // the first tensor that nobody asked for; "" if none
-    std::set<std::string> prefixes = {};  // that were taken off: "backbone."
+    std::string scheme;               // the naming scheme, as models/weight_names.h calls it
+    size_t matched = 0, tensors = 0;  // step counters of batch norm count as matched
+    std::string left_out;             // the first tensor that the network does not have; "" if none
+    std::set<std::string> prefixes = {};  // removed: "backbone."
 
     // "122 of 122 tensors matched by timm's names, without the prefix backbone."
     std::string text() const;
 };
 
-// Reads such a file, by the naming scheme that knows the most of it. Error(data): missing, corrupt,
-// or of a type that cannot be read; Error(usage): of another model, or of two networks.
+// Reads a file by the naming scheme that matches most of it. Error(data): missing, corrupt, or of a
+// type that cannot be read; Error(usage): of another model, or of two networks.
 WeightsMatch load_network(const std::string& path, const ParameterList& parameters);
 
 }  // namespace gradus

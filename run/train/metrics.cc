@@ -64,7 +64,7 @@ std::string json_line(const MetricsRow& row) {
     return json.dump();
 }
 
-// The place of a row; false if the line was cut off or is something else.
+// Reads the key fields of a row; false if the line was cut off or is not a row.
 bool read_place(const std::string& line, bool csv, MetricsRow* row) {
     if (csv) {
         std::istringstream cells(line);
@@ -83,7 +83,7 @@ bool read_place(const std::string& line, bool csv, MetricsRow* row) {
     return true;
 }
 
-// One write per line, so that a line is there or is not.
+// Writes a line in one call, so that it appears whole or not at all.
 void append_line(const std::string& path, const std::string& line) {
     const std::string text = line + "\n";
     const int file = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);

@@ -18,7 +18,7 @@ struct ParameterMetrics {
     double gradient_norm = NAN;  // over the channels
 };
 
-// Numbers that are not known stay NaN: an empty cell in the CSV, null in JSON.
+// Unknown numbers stay NaN: an empty cell in the CSV, null in JSON.
 struct MetricsRow {
     std::string phase;  // "float", "quantized"
     int epoch = 0;
@@ -32,10 +32,9 @@ struct MetricsRow {
     std::vector<ParameterMetrics> parameters = {};  // metrics.jsonl only
 };
 
-// Every line is on its way to the disk when the call returns; a write that fails throws
-// Error(runtime) with the file and the reason. A row that a resumed run reaches for the second time
-// (same phase, epoch and step) is not written again. Write a row before the checkpoint that
-// includes it.
+// Every line is on its way to the disk when the call returns; a failed write throws Error(runtime)
+// with the file and the reason. A row that a resumed run reaches again (same phase, epoch and step)
+// is not written twice. Write a row before the checkpoint that includes it.
 class Metrics {
   public:
     Metrics() = default;
@@ -45,8 +44,7 @@ class Metrics {
     void epoch(const MetricsRow& row);     // metrics.csv
     void interval(const MetricsRow& row);  // metrics.jsonl
 
-    // Drops the rows after `step` and a last line that was cut off: call it when a checkpoint has
-    // been loaded.
+    // Drops the rows after `step` and an incomplete last line: call it after loading a checkpoint.
     void cut_back(int64_t step);
 
   private:

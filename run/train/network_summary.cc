@@ -17,7 +17,7 @@ int64_t parameters_of(const Graph& graph, const Node& node) {
     return count;
 }
 
-// For one image: outputs times the length of a dot product.
+// Multiply-accumulates for one image: outputs times the length of a dot product.
 int64_t macs_of(const Graph& graph, const Node& node, const Shape& output) {
     if (node.op != "conv2d" && node.op != "linear") return 0;
     const Shape& w = graph.node(node.inputs[1]).parameter->value.shape();

@@ -19,7 +19,7 @@ namespace {
 
 // ---- rules among flags -----------------------------------------------------------------------
 
-// The number of a folding strategy; nothing for "auto".
+// The number of a folding strategy; empty for "auto".
 std::optional<int> folding_number(const std::string& text) {
     if (text == "auto") return std::nullopt;
     const std::vector<std::string>& names = folding_names();
@@ -64,10 +64,10 @@ void resolve(Options& o) {
         "--algo");
     check_kind(!o.nesterov || o.opt != "sgd" || o.momentum > 0, ErrorKind::usage,
                "Nesterov's method needs a --momentum above 0; add --no-nesterov for plain sgd");
-    config_toml(o);  // refuses what it cannot keep
+    config_toml(o);  // refuses paths that the file cannot hold
 }
 
-// A plain --bits, --algo or --calibration on the command line overrides what the file said of
+// A plain --bits, --algo or --calibration on the command line overrides the file's values for
 // weights and activations.
 void forget_halves(const std::set<std::string>& given, Options& o) {
     const auto forget = [&](const std::string& name, auto& weight, auto& activation) {
@@ -89,7 +89,7 @@ std::string folder_to_resume(const Options& o) {
     while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
     const std::filesystem::path path(folder);
     std::error_code ignored;
-    if (std::filesystem::is_symlink(path, ignored)) {  // runs/latest will soon be another run
+    if (std::filesystem::is_symlink(path, ignored)) {  // runs/latest will soon point to another run
         folder = (path.parent_path() / std::filesystem::read_symlink(path)).string();
     }
     check_kind(std::filesystem::exists(folder + "/config.toml", ignored), ErrorKind::data,
@@ -100,12 +100,12 @@ std::string folder_to_resume(const Options& o) {
     return folder;
 }
 
-// Flags that only give others their values.
+// True for flags that only supply the value of others.
 bool is_general(const std::string& name) {
     return name == "bits" || name == "algo" || name == "calibration";
 }
 
-// A resumed run must compute what it would have computed.
+// A resumed run must compute the same as without the interruption.
 void check_unchanged(Options before, Options now) {
     resolve(before);
     const std::vector<Flag> old_flags = train_flags(before);
@@ -128,7 +128,7 @@ const char* const kTrainUsage =
 Options parse_train(int argc, const char* const* argv) {
     Options options;
     const std::vector<Flag> flags = train_flags(options);
-    // First for --config, --resume and the questions; again below, on top of the file.
+    // First pass for --config, --resume and the questions; a second one below overrides the file.
     options.given = set_from_arguments(flags, argc, argv);
     if (options.help || options.help_all) {
         Options defaults;

@@ -19,7 +19,7 @@ std::string config_toml(const Options& options) {
     std::string section;
     for (const Flag& flag : train_flags(values)) {
         if (flag.use != FlagUse::recipe && flag.use != FlagUse::machine) continue;
-        // A width that follows --bits stays free to follow it.
+        // Leaves out a width that equals --bits, so that it follows a later --bits.
         const bool follows =
             (flag.name() == "weight-bits" && values.weight_bits == values.bits) ||
             (flag.name() == "activation-bits" && values.activation_bits == values.bits);

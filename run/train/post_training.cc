@@ -22,7 +22,7 @@ std::string percent_text(int64_t part, int64_t whole) {
     return fixed_text(100.0 * static_cast<double>(part) / static_cast<double>(whole), 1) + " %";
 }
 
-// The images of --ptq-images, else those of the calibration, as one tensor.
+// The images of --ptq-images, else the calibration images, as one tensor.
 Tensor learning_images(Options options, const DatasetPtr& train) {
     if (options.ptq_images > 0) options.calibration_images = options.ptq_images;
     const BatchSource next = calibration_batches(options, train);

@@ -1,5 +1,5 @@
-// post_training -- what ./train can do with a calibrated network before it trains on: --equalize,
-// --ptq, --correct-bias.
+// post_training -- improves a calibrated network before training continues: --equalize, --ptq,
+// --correct-bias.
 #pragma once
 
 #include "data/dataset.h"
@@ -9,18 +9,18 @@
 
 namespace gradus {
 
-// A usage error for what cannot be done with these quantizers.
+// Error(usage) for options that these quantizers do not support.
 void refuse_post_training(const Options& options, const QuantizedModel& model);
 
-// The float network before calibration; a line tells what was evened out.
+// Equalizes the float network before calibration; prints a line with the result.
 void equalize_network(const Graph& network, Progress& progress);
 
-// Reconstruction, then bias correction, as far as the options ask for them. `reference` is the
-// float network with parameters of its own. Error(interrupted) after Ctrl-C, the model half done.
+// Reconstruction, then bias correction, as the options ask. `reference` is the float network with
+// separate parameters. Error(interrupted) after Ctrl-C, with the model half done.
 void improve_quantized(const Options& options, QuantizedModel& model, const Graph& reference,
                        const DatasetPtr& train, Progress& progress);
 
-// True if improve_quantized has anything to do.
+// True if improve_quantized has work to do.
 bool improves_quantized(const Options& options);
 
 }  // namespace gradus

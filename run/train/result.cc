@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// One list of the keys serves the writer and the reader.
+// The writer and the reader share one list of keys.
 template <class R, class Visit>
 void for_each_key(R& result, const Visit& visit) {
     visit("model", result.model);

@@ -7,12 +7,12 @@
 
 namespace gradus {
 
-// Fields of stages that did not run stay empty and become null. Top-1 in percent of the whole test
-// set.
+// Fields of stages that did not run stay empty and are written as null. Top-1 in percent of the
+// whole test set.
 struct Result {
     std::string model;
     std::string algo;
-    std::string weight_algo;  // the row in force: dorefa under --algo pact
+    std::string weight_algo;  // the algorithm in use: dorefa under --algo pact
     std::string activation_algo;
     std::string hardware;
     std::string simulate;

@@ -34,7 +34,7 @@ std::string widths_text(const Result& result) {
     return join("W", *result.weight_bits, " A", *result.activation_bits);
 }
 
-// Rows that are nothing but "-" tell nothing.
+// True if every cell is "-": the row is left out.
 bool says_nothing(const Cells& cells) {
     return std::all_of(cells.begin() + 1, cells.end(),
                        [](const std::string& cell) { return cell == "-" || cell.empty(); });

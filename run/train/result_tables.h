@@ -11,7 +11,7 @@
 
 namespace gradus {
 
-// Facts that the last table adds to the Result.
+// Facts of the last table that Result does not hold.
 struct FinalFacts {
     std::optional<int64_t> float_nodes;          // of the Program
     std::optional<int64_t> float_weight_bytes;   // the parameters as f32
@@ -23,7 +23,7 @@ struct FinalFacts {
     std::optional<double> integer_images_per_second;  // evaluation in integers
 };
 
-// Float network, simulation and integers side by side.
+// Prints float network, simulation and integers side by side.
 void print_final_table(std::ostream& out, const Result& result, const FinalFacts& facts, bool utf8);
 
 struct LayerRow {

@@ -39,7 +39,7 @@ void make_folder(const std::string& path) {
           error ? error.message() : "a file is in the way", "; choose another --output");
 }
 
-// Removes "<file>.tmp.<pid>", which a killed process left: this process holds the folder's lock.
+// Removes "<file>.tmp.<pid>" files of a killed process; safe, as this process holds the lock.
 void remove_unfinished_files(const std::string& folder) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(folder, ignored)) {
@@ -75,7 +75,7 @@ std::string make_default_folder(const Options& o) {
     return path;
 }
 
-// runs/latest; a convenience, so a file system without links is no error.
+// Links runs/latest; a convenience, so a file system without links is not an error.
 void link_latest(const std::string& path) {
     const std::string link = join(kRoot, "/latest");
     const std::string temporary = join(link, ".tmp.", getpid());
@@ -110,7 +110,7 @@ Json machine_json() {
             {"system", machine.system}};
 }
 
-// An entry of an earlier run.json; null if there is none that can be read.
+// An entry of an earlier run.json; null if it is missing or unreadable.
 Json earlier_entry(const std::string& path, const char* key) {
     std::ifstream file(path);
     const Json json = Json::parse(file, nullptr, false);
@@ -122,7 +122,7 @@ Json earlier_entry(const std::string& path, const char* key) {
 FolderLock::FolderLock(const std::string& path) {
     descriptor_ = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor_ < 0) return;
-    // A file system without locks is no reason to refuse the run.
+    // A file system without locks must not stop the run.
     if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
     close(descriptor_);
     descriptor_ = -1;

@@ -1,4 +1,4 @@
-// run_folder -- the folder that says everything about a run.
+// run_folder -- the folder that documents a run.
 //
 //   run.json      every option, version, build, machine, seed, hashes of the data
 //   config.toml   the same recipe again: ./train --config DIR/config.toml
@@ -20,8 +20,8 @@ namespace gradus {
 // Facts known only after parsing. Fill them in as the run learns them, then write_run_json again.
 struct RunFacts {
     std::vector<std::string> command;  // argv
-    std::string dataset;               // the one that "auto" became
-    std::string stem;                  // the one that "auto" became
+    std::string dataset;               // the one that "auto" resolved to
+    std::string stem;                  // the one that "auto" resolved to
     int image_size = 0;
     int num_classes = 0;
     int bn_fold = -1;
@@ -34,7 +34,7 @@ struct RunFacts {
     std::optional<int64_t> float_nodes;
 };
 
-// Keeps other processes out of a folder; goes with its process, however that ends.
+// Keeps other processes out of a folder; released when the process ends in any way.
 class FolderLock {
   public:
     explicit FolderLock(const std::string& path);
@@ -47,8 +47,8 @@ class FolderLock {
     int descriptor_ = -1;
 };
 
-// Checks that the run folder can be used or created, without creating it. The same
-// errors, but that another process may use it.
+// Checks that the run folder can be used or created, without creating it. Throws the same errors as
+// RunFolder, except for a folder in use.
 void check_run_folder(const Options& options);
 
 // True if `path` is one of the files that a run in `folder` consists of.
@@ -57,9 +57,9 @@ bool belongs_to_run(const std::string& path, const std::string& folder);
 class RunFolder {
   public:
     // Makes the folder (--output, or runs/<time>-<model>-<algo>-<hardware> with the link
-    // runs/latest) and writes config.toml; with options.resume, opens that run again.
-    // Error(usage): the folder holds another run, or is in use by a running one;
-    // Error(runtime): it cannot be written.
+    // runs/latest) and writes config.toml; with options.resume, reopens that run. Error(usage): the
+    // folder holds another run, or is in use by a running one; Error(runtime): it cannot be
+    // written.
     explicit RunFolder(const Options& options);
 
     const std::string& path() const { return path_; }
@@ -68,10 +68,10 @@ class RunFolder {
     std::string resume_command() const;  // ./train --resume DIR
 
     Metrics& metrics() { return metrics_; }
-    // The hashes of the data in run.json; empty if there is none that can be read.
+    // The hashes of the data in run.json; empty if it is missing or unreadable.
     std::vector<std::pair<std::string, std::string>> recorded_data_sha256() const;
     void write_run_json(const Options& options, const RunFacts& facts);
-    void write_result(const Result& result);  // its presence marks the run as finished
+    void write_result(const Result& result);  // marks the run as finished
 
   private:
     std::string path_;
@@ -82,7 +82,7 @@ class RunFolder {
 };
 
 // The newest run below `root` that has a config.toml, no result.json and no running process; empty
-// when there is none.
+// if there is none.
 std::string find_unfinished_run(const std::string& root);
 
 }  // namespace gradus

@@ -22,7 +22,7 @@ std::string inputs_text(const Graph& graph, const Node& node) {
     return text;
 }
 
-// A quantizer's own parameters say nothing that its format does not.
+// Leaves out a quantizer's own parameters: its format implies them.
 std::string reads_text(const Graph& graph, const Node& node) {
     if (quantizer_of(node)) return graph.node(node.inputs[0]).name;
     return inputs_text(graph, node);

@@ -1,4 +1,4 @@
-// show_graph -- a graph to read and to look at.
+// show_graph -- a graph as text and for Graphviz.
 #pragma once
 
 #include <ostream>
@@ -8,11 +8,11 @@
 
 namespace gradus {
 
-// One line a node: name, operator, what it reads, and a quantizer's format. Parameters are named
-// where they are read.
+// Prints a line for each node: name, operator, inputs, and a quantizer's format. Parameters are
+// named in the node that reads them.
 void print_graph(std::ostream& out, const Graph& graph);
 
-// The same for Graphviz: `dot -Tsvg FILE`. Quantizers stand out, by their role.
+// The same for Graphviz: `dot -Tsvg FILE`. Quantizers are coloured by role.
 std::string graph_dot(const Graph& graph, const std::string& title);
 
 }  // namespace gradus

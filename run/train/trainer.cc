@@ -18,7 +18,7 @@ namespace gradus {
 
 namespace {
 
-constexpr int64_t kSmallParameter = 4096;  // looked at after every step
+constexpr int64_t kSmallParameter = 4096;  // checked after every step
 
 const char* rate_flag(const PhaseSettings& settings) {
     return settings.name == "float" ? "--float-lr" : "--lr";
@@ -62,7 +62,7 @@ Trainer::Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPo
       metrics_(metrics),
       progress_(progress) {}
 
-// By the position, so that a resumed run continues with the graph that it had.
+// Chosen by position, so that a resumed run continues with the same graph.
 const Graph& Trainer::graph(const PhaseSettings& settings) const {
     const bool frozen = settings.freeze_epoch >= 0 && position_.epoch >= settings.freeze_epoch;
     return frozen && frozen_ ? *frozen_ : graph_;
@@ -76,7 +76,7 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
         position_.start.largest = largest_magnitudes(graph_.parameters());
     }
     check_all(settings);
-    // An epoch that has begun is finished, also when a stop came after its last step.
+    // Finishes an epoch that has begun, even if the stop came after its last step.
     while (position_.phase_step < total || position_.batch > 0) {
         loader_.start(position_.epoch, position_.batch);
         double lr = schedule.at(std::max<int64_t>(1, position_.phase_step));
@@ -101,8 +101,8 @@ void Trainer::run(const PhaseSettings& settings, const PhaseHooks& hooks) {
     }
 }
 
-// The schedule and the random numbers of a step belong to its place: batches whose images cannot be
-// read take their steps with them.
+// Schedule and random numbers depend on the step's index, so a batch without readable images still
+// counts as a step.
 void Trainer::pass_over(int64_t batch, int64_t total) {
     const int64_t steps = std::min(batch - position_.batch, total - position_.phase_step);
     position_.batch += steps;
@@ -139,7 +139,7 @@ void Trainer::step(const Batch& batch, const PhaseSettings& settings, double lr)
                     100.0 * static_cast<double>(position_.correct) / seen, lr, batch_images_});
 }
 
-// A quantizer that measures its input stops at once where that is not finite.
+// A quantizer that measures its input throws at once if the input is not finite.
 Execution Trainer::forward(const Batch& batch, const RunMode& mode,
                            const PhaseSettings& settings) const {
     try {
@@ -159,7 +159,7 @@ void Trainer::diverged(const Batch& batch, const PhaseSettings& settings, float 
          remedy(settings));
 }
 
-// Before the first step nothing of this phase can be at fault.
+// Before the first step nothing in this phase can be the cause.
 std::string Trainer::remedy(const PhaseSettings& settings) const {
     if (position_.phase_step == 0 && !settings.start_remedy.empty()) {
         return "; " + settings.start_remedy;
@@ -167,7 +167,7 @@ std::string Trainer::remedy(const PhaseSettings& settings) const {
     return join("; a lower ", rate_flag(settings), " than ", settings.lr, " may help");
 }
 
-// ", the largest at the start of the phase was 0.5"; "" where this is the start.
+// ", the largest at the start of the phase was 0.5"; "" at the start itself.
 std::string Trainer::start_text(const Parameter& parameter) const {
     const auto start = position_.start.largest.find(parameter.name);
     if (position_.phase_step == 0 || start == position_.start.largest.end()) return "";
@@ -178,8 +178,7 @@ std::string Trainer::start_text(const Parameter& parameter) const {
 }
 
 // A quantizer has a code for NaN and for every scale, so the loss of a diverged network may look
-// finite. What goes wrong in a filter reaches the scale of its quantizer, and its batch norm, one
-// step later.
+// finite. A bad filter affects its quantizer's scale and its batch norm one step later.
 void Trainer::check_parameters(const PhaseSettings& settings, int64_t largest) {
     std::vector<std::string> fallen;
     const bool counted = std::exchange(counted_step_, position_.step) == position_.step;
@@ -213,7 +212,7 @@ void Trainer::check_all(const PhaseSettings& settings) {
                remedy(settings));
 }
 
-// The first time that scales fall to zero or below; print_faults counts the others.
+// Reports scales that fall to zero or below for the first time; print_faults counts later ones.
 void Trainer::report_fallen(const PhaseSettings& settings, const std::vector<std::string>& fallen) {
     if (fallen.empty()) return;
     const size_t others = fallen.size() - 1;
@@ -272,7 +271,7 @@ MetricsRow Trainer::row(const PhaseSettings& settings, double lr) const {
     return row;
 }
 
-// An epoch that is trained is not lost when its evaluation is interrupted.
+// Keeps a trained epoch when its evaluation is interrupted.
 Accuracy Trainer::evaluate(const PhaseHooks& hooks) const {
     try {
         return hooks.evaluate();

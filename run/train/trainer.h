@@ -27,8 +27,8 @@ struct PhaseSettings {
     uint64_t seed = 0;
     int64_t log_interval = 50;
     int64_t save_every = 0;     // steps between checkpoints; 0: after each epoch
-    int64_t freeze_epoch = -1;  // from this epoch on the frozen graph is trained; -1: never
-    std::string start_remedy;   // where the network is at fault before the first step; "": the rate
+    int64_t freeze_epoch = -1;  // train the frozen graph from this epoch on; -1: never
+    std::string start_remedy;   // for a network that fails at the first step; "": the rate
 
     // Optimizer steps of the phase.
     int64_t total_steps(int64_t batches_per_epoch) const;
@@ -46,19 +46,18 @@ class Trainer {
     Trainer(const Graph& graph, Loader& loader, Optimizer& optimizer, RunPosition& position,
             Metrics& metrics, Progress& progress);
 
-    // The graph of settings.freeze_epoch, over the same parameters.
+    // The graph to train from settings.freeze_epoch on, over the same parameters.
     void freeze_with(const Graph& frozen) { frozen_ = &frozen; }
 
     // Trains from the position to the end of the phase. Error(diverged) names phase, step, the
     // first layer or parameter that is not finite or beyond its limit (run/train/divergence.h), its
-    // value and its start, and the flag at fault; nothing of that step is saved. Parameters of up
-    // to 4096 elements are looked at after every step; the others, and the loss, at every interval,
+    // value and its start, and the flag to change; nothing of that step is saved. Parameters of up
+    // to 4096 elements are checked after every step; the others, and the loss, at every interval,
     // before a checkpoint and after an epoch. A scale that a step leaves at or below zero is
-    // reported with its step, and used as its magnitude.
-    // Error(interrupted) after saving.
+    // reported with its step, and its magnitude is used. Error(interrupted) after saving.
     void run(const PhaseSettings& settings, const PhaseHooks& hooks);
 
-    // Parameters whose values and gradients stand in the metrics of each interval.
+    // Records values and gradients of these parameters in the metrics of each interval.
     void watch(std::vector<std::shared_ptr<Parameter>> parameters) {
         watched_ = std::move(parameters);
     }
@@ -95,7 +94,7 @@ class Trainer {
     std::vector<std::shared_ptr<Parameter>> watched_;
     std::vector<ParameterMetrics> measured_;  // at the last interval
     std::map<std::string, int64_t> faults_;   // steps that left a positive parameter at or below 0
-    int64_t counted_step_ = -1;               // the last whose faults are counted
+    int64_t counted_step_ = -1;               // the last step whose faults are counted
 };
 
 double median(std::vector<double> values);
