@@ -59,8 +59,7 @@ class Pool {
     }
 
   private:
-    static constexpr uint32_t open =
-        1u << 31;  // helpers may enter; the lower bits count helpers inside
+    static constexpr uint32_t open = 1u << 31;  // helpers may enter; lower bits count those inside
     // A waiting thread polls this many times before it sleeps: about as long as the serial parts
     // between two kernels of a training step. After the first `brief` polls it yields its core each
     // time.
