@@ -49,7 +49,7 @@ GradcheckResult gradcheck(const ReadableForward& forward, const ReadableBackward
             const double analytic = gradients[input][i];
             const double error = std::abs(numeric - analytic) / std::max(1.0, std::abs(numeric));
             ++result.compared;
-            // Negated, so that NaN counts as the worst.
+            // Negated, so that a NaN counts as the worst.
             if (!(error <= result.worst)) {
                 result.worst = error;
                 result.where = join("input ", input, " element ", i, ": numeric ", numeric,

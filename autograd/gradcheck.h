@@ -1,4 +1,4 @@
-// gradcheck -- a backward against central differences of its forward, in double.
+// gradcheck -- checks a backward pass against central differences of its forward pass, in double.
 //
 // With a fixed pseudo-random dy the scalar L = sum dy * forward(inputs) is differentiated along
 // every input element: (L(x + h) - L(x - h)) / 2h, error O(h^2) + O(1e-16 / h). With h = 1e-5 and
@@ -20,7 +20,7 @@ using ReadableBackward = std::function<Arrays(const Arrays& inputs, const std::v
 
 struct GradcheckResult {
     double worst = 0;   // largest |numeric - analytic| / max(1, |numeric|)
-    std::string where;  // the place of the worst: input, element and both values
+    std::string where;  // the worst place: input, element and both values
     int64_t compared = 0;
 };
 

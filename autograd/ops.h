@@ -42,9 +42,9 @@ struct BatchNormAttrs {
 Variable batch_norm(const Variable& x, const Variable& gamma, const Variable& beta,
                     Tensor running_mean, Tensor running_var, const BatchNormAttrs& attrs,
                     bool training);
-// The parts of batch norm that a folding needs alone. Mean and biased variance of u per channel
-// (the last axis) over all other axes. Training: of the batch; the running average is updated in
-// place (unbiased variance). Else: the running average.
+// The parts of batch norm that a folding needs separately. Mean and biased variance of u per
+// channel (the last axis) over all other axes. Training: of the batch; updates the running average
+// in place (unbiased variance). Else: the running average.
 Variable batch_mean(const Variable& u, Tensor running_mean, float momentum, bool training);
 Variable batch_variance(const Variable& u, Tensor running_var, float momentum, bool training);
 // gamma / sqrt(var + eps), kept away from zero: |.| >= 1e-6, sign of gamma (+ for 0).

@@ -63,7 +63,7 @@ std::vector<TapeNode*> post_order(TapeNode* root) {
 
 void accumulate(Tensor& grad, const Tensor& more) {
     if (!grad.defined()) {
-        grad = more;  // shared: an operator may pass one gradient to several inputs
+        grad = more;  // shared: an operator may return one gradient for several inputs
         return;
     }
     check(grad.shape() == more.shape(), "backward: gradients of shapes ", grad.shape(), " and ",

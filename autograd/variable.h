@@ -1,4 +1,4 @@
-// variable -- a value with a past: reverse-mode differentiation.
+// variable -- a value with a history: reverse-mode differentiation.
 //
 // A value is a float Tensor or an Exact (codes with scale and zero point). The tape holds gradients
 // and closures only, never values: what an operator does not capture is freed with its last user.
@@ -16,7 +16,7 @@ namespace gradus {
 
 // One gradient per input of an operator, in order; an undefined Tensor means none.
 using Grads = std::vector<Tensor>;
-// From the gradient of the operator's output to those of its inputs.
+// Maps the gradient of an operator's output to those of its inputs.
 using Backward = std::function<Grads(const Tensor& dy)>;
 
 struct TapeNode {
@@ -34,7 +34,7 @@ class Variable {
 
     bool defined() const { return value_.defined() || exact_ != nullptr; }
     const Shape& shape() const;
-    // The float view; an exact value is dequantized afresh on every call.
+    // The float view; an exact value is dequantized again on every call.
     Tensor data() const;
     // The exact value, or nullptr if this is a float.
     const Exact* exact() const { return exact_.get(); }
@@ -52,13 +52,13 @@ class Variable {
     std::shared_ptr<TapeNode> tape_;
 };
 
-// Puts an operator on the tape and returns `value` with that past. Without an input that requires
-// a gradient nothing is recorded. `backward` must not capture more than it reads.
+// Puts an operator on the tape and returns `value` with that history. Records nothing if no input
+// requires a gradient. `backward` must capture only what it reads.
 Variable record(const char* op, Variable value, const std::vector<Variable>& inputs,
                 Backward backward);
 
-// Fills grad() of every leaf that `loss` (one element) depends on. The tape is consumed: closures
-// and inner gradients are freed as they are used. Gradients that meet are added in the fixed order
+// Fills grad() of every leaf that `loss` (one element) depends on. Consumes the tape: closures and
+// inner gradients are freed after use. Gradients of several consumers are added in the fixed order
 // of the tape, so the bits do not depend on threads.
 void backward(const Variable& loss);
 

@@ -1,7 +1,7 @@
 // augment -- random shifts, mirror images and colours of 8-bit images.
 //
-// The augmentation of a sample is a function of the generator alone. The loader keys it by seed,
-// epoch and sample index, so it depends on no batch, worker or order.
+// The augmentation of a sample depends only on the generator. The loader keys it by seed, epoch and
+// sample index, so it is independent of batches, workers and order.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ namespace gradus {
 
 struct Augmentation {
     int64_t crop_padding = 0;   // pad each side by this many black pixels, then crop at random
-    bool flip = false;          // mirror left and right, one time in two
+    bool flip = false;          // mirror left and right with probability 1/2
     ColourJitter jitter = {};   // images of three channels only
-    bool resized_crop = false;  // of photographs, before all else (crop.h)
+    bool resized_crop = false;  // for photographs, before everything else (crop.h)
 
     bool active() const { return crop_padding > 0 || flip || jitter.active() || resized_crop; }
 };

@@ -32,15 +32,16 @@ struct CifarImages {
     std::vector<uint8_t> labels;  // [n], below the number of classes
 };
 
-// Appends the records of one file, of which there must be exactly `records`. Takes at most the
-// memory of `bytes` again. `path` is for messages.
+// Appends the records of one file, of which there must be exactly `records`. Needs at most as much
+// memory again as `bytes`. `path` is for messages.
 void parse_cifar(const Cifar& cifar, const std::string& path, std::span<const uint8_t> bytes,
                  int64_t records, CifarImages& images);
 
-// The training or the test images in a folder as the archive unpacks to.
+// The training or the test images in a folder with the archive's contents.
 DatasetPtr open_cifar(const Cifar& cifar, const std::string& folder, bool train);
 
-// What is left out of it: coarse labels, and files of records (.bin) besides those of the archive.
+// Lists what is left out: coarse labels, and files of records (.bin) that the archive does not
+// have.
 std::vector<std::string> cifar_notes(const Cifar& cifar, const std::string& folder);
 
 }  // namespace gradus

@@ -40,7 +40,7 @@ std::string counted(int64_t count, const char* one, const char* several) {
 
 class LeftOut {
   public:
-    // An entry of a class folder that is no image.
+    // Adds an entry of a class folder that is not an image.
     void add(const fs::directory_entry& entry) {
         std::error_code ignored;
         if (entry.is_directory(ignored)) {
@@ -101,7 +101,7 @@ class LeftOut {
     int64_t outside_ = 0;
 };
 
-// The names in a folder that `wanted` takes, sorted by their bytes.
+// The names in a folder for which `wanted` is true, sorted by their bytes.
 template <class Wanted>
 std::vector<std::string> names_in(const std::string& folder, const Wanted& wanted) {
     std::vector<std::string> names;
@@ -133,7 +133,7 @@ std::vector<std::string> class_names(const std::string& folder, LeftOut& left_ou
     return classes;
 }
 
-// A link to nothing counts as an image: it is told as one that is missing.
+// A dangling link counts as an image: it is reported as missing.
 bool is_image(const fs::directory_entry& entry) {
     std::error_code ignored;
     const fs::file_type type = entry.status(ignored).type();

@@ -1,7 +1,7 @@
-// class_folders -- the images of a folder that has a folder for each class, and what is left out.
+// class_folders -- lists the images of a folder with a folder for each class, and what is left out.
 //
 // Images are the files that end with .jpg, .jpeg or .png in any case; links are followed. Left out
-// are other files, hidden ones, folders within a class, and files that lie in no class.
+// are other files, hidden ones, folders within a class, and files outside of every class.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ struct ClassFolders {
 
 // Every class must have an image. Errors: data.
 ClassFolders read_class_folders(const std::string& folder);
-// The same with the classes of the training images, of which some may have no folder here.
+// The same with the classes of the training images; some may have no folder here.
 ClassFolders read_class_folders(const std::string& folder, const std::vector<std::string>& classes);
 
 }  // namespace gradus

@@ -13,7 +13,7 @@ int64_t nearest(double x) {
     return static_cast<int64_t>(x + 0.5);
 }
 
-// The whole, less what makes it wider than 4/3 or narrower than 3/4.
+// The whole image, cropped to a ratio between 3/4 and 4/3.
 Rectangle central(int64_t height, int64_t width) {
     Rectangle r{0, 0, height, width};
     if (4 * width < 3 * height) r.height = nearest(4.0 * static_cast<double>(width) / 3.0);

@@ -1,4 +1,4 @@
-// crop -- which rectangle of a photograph a network sees, as torchvision chooses it.
+// crop -- the rectangle of a photograph that a network sees, chosen as in torchvision.
 #pragma once
 
 #include "tensor/rng.h"
@@ -16,10 +16,10 @@ struct Rectangle {
 // rectangle with a ratio in that range.
 Rectangle random_resized_crop(int64_t height, int64_t width, const Rng& rng);
 
-// The extents whose shorter side is `size`, the longer one rounded down.
+// The extents after resizing the shorter side to `size`; the longer one is rounded down.
 Rectangle shorter_side_to(int64_t size, int64_t height, int64_t width);
 
-// Where a central part of `size` out of `whole` begins; a half goes to the even neighbour.
+// The first pixel of a central part of `size` out of `whole`; a half is rounded to even.
 int64_t centre_offset(int64_t whole, int64_t size);
 
 }  // namespace gradus

@@ -24,11 +24,11 @@ struct DatasetFacts {
     std::vector<float> mean;           // of p / 255, one per channel
     std::vector<float> deviation;      // standard deviation, likewise
     bool may_flip = false;             // a mirrored image keeps its class
-    bool photographs = false;  // files of any size, each decoded when it is asked for: milliseconds
-    bool skip_damaged = false;  // the loader leaves out what cannot be read, else it stops there
+    bool photographs = false;          // files of any size, decoded on request: milliseconds
+    bool skip_damaged = false;         // the loader skips unreadable images instead of stopping
 };
 
-// Immutable after construction, but for its record of damage: any thread may ask for any image.
+// Immutable after construction except for its record of damage: any thread may request any image.
 class Dataset {
   public:
     explicit Dataset(DatasetFacts facts) : facts_(std::move(facts)) {}
@@ -45,14 +45,14 @@ class Dataset {
     virtual int64_t label(int64_t index) const = 0;
     // Writes the image's numel(image_shape()) bytes. Error(data): it cannot be read.
     virtual void image(int64_t index, uint8_t* pixels) const = 0;
-    // The same as training sees it: a function of the index and the generator.
+    // The same with augmentation: a function of the index and the generator.
     virtual void augmented(int64_t index, const Augmentation& augmentation, const Rng& rng,
                            uint8_t* pixels) const;
-    // The part of an image that enters the hash of the data set: its pixels; of a file that would
+    // The contribution of an image to the hash of the data set: its pixels; for a file that would
     // have to be decoded, its name and size.
     virtual std::string identity(int64_t index) const;
 
-    // The record of images that could not be read: each counts once.
+    // Records an image that could not be read; each counts once.
     void note_damage(int64_t index, const std::string& what) const;
     std::vector<std::string> new_damage() const;  // since the last call, in the order of the images
     int64_t damaged_count() const;
@@ -70,9 +70,9 @@ class Dataset {
 
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
-// Feeds what tells one data set from another to hash.update(bytes, count): extents H, W, C and the
-// number of images as 8 bytes each, little endian; then for each image its identity and its label
-// (8 bytes, little endian).
+// Feeds the identity of a data set to hash.update(bytes, count): extents H, W, C and the number of
+// images as 8 bytes each, little endian; then for each image its identity and its label (8 bytes,
+// little endian).
 template <class Hash>
 void hash_dataset(const Dataset& dataset, Hash& hash) {
     std::vector<int64_t> head = dataset.image_shape().extents();

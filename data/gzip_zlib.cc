@@ -9,7 +9,7 @@ namespace gradus {
 
 namespace {
 
-// A deflate stream grows by at most 1032 (zlib's technical notes): a larger claim is a lie.
+// A deflate stream grows by at most 1032 (zlib's technical notes): a larger size is false.
 constexpr uint64_t kMaxRatio = 1032;
 constexpr uint64_t kSmallestGuess = 4096;
 
@@ -25,9 +25,8 @@ class Inflater {
     Inflater(const Inflater&) = delete;
     Inflater& operator=(const Inflater&) = delete;
 
-    // Appends the member that begins here to `to`, of which `used` bytes are filled; `to` grows up
-    // to limit + 1 bytes. False if it is damaged: zlib compares length and CRC with what the member
-    // ends with.
+    // Appends the current member to `to`, of which `used` bytes are filled; `to` grows up to limit
+    // + 1 bytes. False if it is damaged: zlib compares length and CRC with the member's trailer.
     bool member(std::vector<uint8_t>& to, uint64_t& used, uint64_t limit) {
         check(inflateReset(&stream_) == Z_OK, "gzip: the stream cannot be started again");
         for (;;) {
@@ -60,7 +59,7 @@ bool begins_a_member(const uint8_t* bytes, size_t count) {
     return count >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
 }
 
-// What the last bytes say of the size, as far as it can be; of a file of one member it is right.
+// Guesses the size from the trailer, within plausible bounds; exact for a file of one member.
 uint64_t guessed_size(const std::vector<uint8_t>& bytes, uint64_t limit) {
     uint64_t declared = 0;
     for (int i = 0; i < 4; ++i) declared |= uint64_t{bytes[bytes.size() - 4 + i]} << (8 * i);

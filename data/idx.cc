@@ -25,7 +25,7 @@ uint32_t big_endian(const std::vector<uint8_t>& bytes, size_t at) {
            uint32_t{bytes[at + 2]} << 8 | uint32_t{bytes[at + 3]};
 }
 
-// As the description of the format on MNIST's page has them; empty: there is no such type.
+// The names of the format's description on MNIST's page; empty for an unknown type.
 std::string type_name(uint8_t type) {
     switch (type) {
         case 8:

@@ -12,7 +12,7 @@
 
 namespace gradus {
 
-// A tensor of bytes as IDX has it: [N] labels or [N, H, W] images.
+// A tensor of bytes in an IDX file: [N] labels or [N, H, W] images.
 struct IdxArray {
     std::string path;
     std::string sha256;  // of the file, unpacked
@@ -20,7 +20,7 @@ struct IdxArray {
     std::vector<uint8_t> values;
 };
 
-// The file must have this rank, extents of at least 1, at most 1 GiB in all, and no byte more.
+// The file must have this rank, extents of at least 1, at most 1 GiB in all, and no trailing bytes.
 IdxArray read_idx(const std::string& path, int rank);
 
 // Pairs images with labels. `facts` gives name, classes, normalisation; size and shape are read.
@@ -29,7 +29,7 @@ DatasetPtr open_idx(const DatasetFacts& facts, const std::string& images_path,
                     const std::string& labels_path);
 
 // The paths in a folder of one of the four files, e.g. "train-images-idx3-ubyte", with a hyphen or
-// a dot before "idx", with or without ".gz"; none if there is none. The first is the one to read.
+// a dot before "idx", with or without ".gz"; empty if there are none. Read the first.
 std::vector<std::string> find_idx(const std::string& folder, const std::string& name);
 
 }  // namespace gradus

@@ -15,8 +15,8 @@ struct KnownFile {
     const char* sha256;
 };
 
-// Of training images and labels, test images and labels, unpacked. Fashion-MNIST's are those of
-// Debian's package, MNIST's are published by projects that check what they fetch.
+// Hashes of training images and labels, test images and labels, unpacked. Fashion-MNIST's are from
+// Debian's package, MNIST's from projects that verify their downloads.
 constexpr KnownFile kKnownFiles[] = {
     {"fashion-mnist", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"},
     {"fashion-mnist", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"},
@@ -52,7 +52,7 @@ std::string file_name(const std::string& path) {
     return std::filesystem::path(path).filename().string();
 }
 
-// The set that the file is part of; empty if it is of none.
+// The data set that contains the file; empty if unknown.
 std::string known_set(const IdxArray& array) {
     const auto row =
         std::find_if(std::begin(kKnownFiles), std::end(kKnownFiles),

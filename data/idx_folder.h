@@ -1,7 +1,7 @@
 // idx_folder -- the four IDX files of MNIST, Fashion-MNIST or another successor, in one folder.
 //
-// All of them have the same names, so which set it is, is told by the SHA-256 of the unpacked
-// files.
+// All of these data sets use the same file names; the SHA-256 of the unpacked files tells which one
+// it is.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@ namespace gradus {
 
 struct IdxFolder {
     DatasetPtr train, test;
-    std::vector<std::string> notes;  // what is assumed or left out
+    std::vector<std::string> notes;  // assumptions and omissions
 };
 
-// `asked` is fashion-mnist, mnist, or auto: then files of no known set are taken for Fashion-MNIST,
-// and a note says so. Errors: data, also for files that are known to be another set than `asked`.
+// `asked` is fashion-mnist, mnist, or auto: auto takes unknown files for Fashion-MNIST, and a note
+// says so. Errors: data, also for files known to be another set than `asked`.
 IdxFolder open_idx_folder(const std::string& folder, const std::string& asked);
 
 }  // namespace gradus

@@ -16,8 +16,8 @@ namespace {
 constexpr uint64_t kMaxBytes = uint64_t{1} << 28;
 constexpr int64_t kMaxSide = 65535;
 constexpr int64_t kMaxPixels = int64_t{1} << 26;
-// Pixels for each byte of a file: deflate grows by at most 1032 (8 pixels a byte of PNG's 1-bit
-// images), and a block of 64 JPEG coefficients takes at least a bit.
+// Pixels per byte of a file: deflate grows by at most 1032 (8 pixels a byte of PNG's 1-bit images),
+// and a block of 64 JPEG coefficients takes at least a bit.
 constexpr int64_t kMaxPngRatio = 8 * 1032;
 constexpr int64_t kMaxJpegRatio = 64 * 8;
 
@@ -49,7 +49,7 @@ uint32_t big_endian(Bytes bytes) {
            uint32_t{bytes[3]};
 }
 
-// True if a PNG file is chunks with sound checksums up to its end chunk; stb looks at none.
+// True if a PNG file is chunks with correct checksums up to its end chunk; stb checks none.
 bool has_sound_chunks(Bytes bytes) {
     bytes = bytes.subspan(8);
     while (bytes.size() >= 12) {
@@ -63,7 +63,7 @@ bool has_sound_chunks(Bytes bytes) {
     return false;
 }
 
-// What both formats share: messages and limits.
+// Messages and limits of both formats.
 class Decoder {
   public:
     Decoder(const std::string& path, Bytes bytes) : path_(path), bytes_(bytes) {}

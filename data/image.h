@@ -1,12 +1,11 @@
-// image -- a JPEG or PNG file becomes RGB bytes. The format is told by its content, not by its
-// name.
+// image -- decodes a JPEG or PNG file to RGB bytes. The content decides the format, not the name.
 //
 // The pixels are those of Pillow's convert("RGB"), as torchvision reads them: grey, palette, CMYK
 // and YCCK become RGB, alpha and the lower half of 16 bits are dropped, EXIF rotation is not
-// applied. What Pillow or this decoder (jpeg.h) takes for something else is refused by name, as
-// grey PNG of 16 bits. The header is looked at before anything is decoded: at most 65,535 pixels a
-// side and 2^26 in all, and no more than a file of its length can hold, so that a decoder asks for
-// memory in proportion to the file. Errors: ErrorKind::data, one line with the path and the reason.
+// applied. Files that Pillow or this decoder (jpeg.h) misreads, such as grey PNG of 16 bits, are
+// refused by name. The header is checked before decoding: at most 65,535 pixels a side and 2^26 in
+// all, and no more than a file of its length can hold, so that a decoder allocates memory in
+// proportion to the file. Errors: ErrorKind::data, one line with the path and the reason.
 #pragma once
 
 #include <cstdint>

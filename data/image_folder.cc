@@ -43,7 +43,7 @@ class ImageFolder : public Dataset {
 
     int64_t label(int64_t index) const override { return list_.label(index); }
 
-    // Name and size; a file that is missing has 0 bytes.
+    // Name and size; a missing file has 0 bytes.
     std::string identity(int64_t index) const override {
         return join(list_.path(index), '\0', bytes_.at(index), '\0');
     }
@@ -120,7 +120,7 @@ int64_t highest_label(const ImageList& list) {
 // One of the two parts of a data set: from a list, else from class folders.
 struct Split {
     std::string name;                // "train" or "val"
-    std::vector<std::string> lists;  // that are there: the first counts
+    std::vector<std::string> lists;  // existing ones: the first counts
     ImageList images;
     std::vector<std::string> classes;
 
@@ -143,7 +143,7 @@ struct Split {
     }
 };
 
-// Labels are numbers: so are the names of the classes.
+// Labels are numbers, which also name the classes.
 std::vector<std::string> numbered_classes(const ImageList& images) {
     std::vector<std::string> classes;
     for (int64_t n = 0; n <= highest_label(images); ++n) classes.push_back(std::to_string(n));

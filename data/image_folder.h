@@ -1,10 +1,10 @@
-// image_folder -- photographs below a folder, as ImageNet is kept: a folder for each class, or one
-// folder and a list.
+// image_folder -- photographs in ImageNet's layout: a folder for each class, or one folder and a
+// list.
 //
 // DIR/train/<class>/* and DIR/val/<class>/*: classes are the sorted names of the folders in train,
-// images the files that end with .jpg, .jpeg or .png in any case (class_folders.h). Where
-// DIR/train.txt or DIR/meta/train.txt is, its lines "path label" count instead; the paths are below
-// DIR/train. The same with val. Nothing is decoded before it is asked for.
+// images the files that end with .jpg, .jpeg or .png in any case (class_folders.h). If
+// DIR/train.txt or DIR/meta/train.txt exists, its lines "path label" are used instead; the paths
+// are below DIR/train. The same for val. Images are decoded only on request.
 #pragma once
 
 #include <string>
@@ -28,7 +28,7 @@ struct ImageFolders {
     DatasetPtr train, test;
     std::vector<std::string> notes;  // what was left out, and where labels come from
 };
-// `facts` gives name, normalisation and what to do with damaged images. Errors: data.
+// `facts` gives name, normalisation and the treatment of damaged images. Errors: data.
 ImageFolders open_image_folders(const std::string& folder, const DatasetFacts& facts,
                                 const Preprocessing& preprocessing);
 

@@ -1,5 +1,4 @@
-// image_list -- files and labels, and the text files that list them as Caffe does: "path label" a
-// line.
+// image_list -- files and labels, read from text files in Caffe's format: "path label" a line.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +11,7 @@ namespace gradus {
 
 constexpr uint32_t kMaxImageLabel = 65535;
 
-// Files and labels. Paths lie in one text: millions of them cost little.
+// Files and labels. Paths share one text, so that millions of them cost little.
 class ImageList {
   public:
     void add(std::string_view path, int64_t label);

@@ -11,7 +11,7 @@
 
 namespace gradus {
 
-// Largest change of each: a factor from [1 - x, 1 + x], of the hue [-x, x] of a full turn.
+// The largest change of each: a factor from [1 - x, 1 + x], for the hue [-x, x] of a full turn.
 struct ColourJitter {
     float brightness = 0, contrast = 0, saturation = 0;  // 0 to 1
     float hue = 0;                                       // 0 to 0.5
@@ -19,7 +19,7 @@ struct ColourJitter {
     bool active() const { return brightness > 0 || contrast > 0 || saturation > 0 || hue > 0; }
 };
 
-// rgb: [count, 3], changed in place by those that are above 0, in random order.
+// rgb: [count, 3], changed in place by the adjustments above 0, in random order.
 void jitter(const ColourJitter& jitter, const Rng& rng, uint8_t* rgb, int64_t count);
 
 // factor: at least 0; 1 changes nothing. shift: of a full turn, -0.5 to 0.5.

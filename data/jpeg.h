@@ -15,11 +15,11 @@
 
 namespace gradus {
 
-// Why this decoder does not take the file, besides unreadable_jpeg; empty if it does.
+// Why this decoder refuses the file, in addition to unreadable_jpeg; empty if it does not.
 std::string undecodable_jpeg(const JpegHeader& header);
 
-// RGB pixels; without them if the stream is damaged. The header is that of `bytes`, and one that
-// both functions above accept.
+// RGB pixels; without pixels if the stream is damaged. The header must be that of `bytes`, and both
+// functions above must accept it.
 Image decode_jpeg(std::span<const uint8_t> bytes, const JpegHeader& header);
 
 }  // namespace gradus

@@ -13,7 +13,7 @@ using Bytes = std::span<const uint8_t>;
 constexpr uint8_t kDht = 0xc4, kJpg = 0xc8, kDac = 0xcc, kEoi = 0xd9, kSos = 0xda, kApp0 = 0xe0,
                   kApp14 = 0xee;
 
-// True if the tables of a DHT segment have at most 256 codes each and end where the segment does.
+// True if the tables of a DHT segment have at most 256 codes each and fill the segment.
 bool has_sound_tables(Bytes segment) {
     while (!segment.empty()) {
         size_t codes = 0;
@@ -44,9 +44,9 @@ bool read_frame(uint8_t code, Bytes segment, JpegHeader& header) {
     return true;
 }
 
-// Of the segments before the first scan. False if it is cut.
+// Reads a segment before the first scan. False if it is truncated.
 bool read_segment(uint8_t code, Bytes segment, JpegHeader& header) {
-    constexpr size_t jfif_size = 14, adobe_size = 12;  // what libjpeg asks for
+    constexpr size_t jfif_size = 14, adobe_size = 12;  // the least sizes that libjpeg accepts
     if (is_frame(code) && header.process < 0) return read_frame(code, segment, header);
     if (code == kApp0 && segment.size() >= jfif_size && begins_with(segment, {"JFIF", 5})) {
         header.jfif = true;
@@ -85,7 +85,7 @@ int JpegHeader::largest_vertical() const {
     return largest;
 }
 
-// A scan's data are no segment: within them FF is followed by 00 or a restart marker.
+// A scan's data is not a segment: within it FF is followed by 00 or a restart marker.
 std::optional<JpegHeader> read_jpeg_header(Bytes bytes) {
     JpegHeader header;
     bool scanned = false;

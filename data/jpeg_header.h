@@ -1,5 +1,4 @@
-// jpeg_header -- what the segments of a JPEG file say before anything is decoded (ITU-T T.81, Annex
-// B).
+// jpeg_header -- reads the segments of a JPEG file before decoding (ITU-T T.81, Annex B).
 #pragma once
 
 #include <cstdint>
@@ -25,19 +24,18 @@ struct JpegHeader {
     int adobe = -1;  // colour transform of the Adobe segment, 0 to 255; -1: there is none
     std::vector<JpegComponent> components;
 
-    // As libjpeg decides it (default_decompress_parms in its jdapimin.c): the JFIF segment before
+    // Decides as libjpeg does (default_decompress_parms in its jdapimin.c): the JFIF segment before
     // the Adobe segment, both before the components' names.
     JpegColours colours() const;
     int largest_horizontal() const;
     int largest_vertical() const;
 };
 
-// Nothing if a segment is cut or its Huffman tables have more than 256 codes. stb writes beyond its
-// arrays for such a table, already when it looks for the extents.
+// Empty if a segment is truncated or its Huffman tables have more than 256 codes. stb writes beyond
+// its arrays for such a table, even when it reads only the extents.
 std::optional<JpegHeader> read_jpeg_header(std::span<const uint8_t> bytes);
 
-// Why no decoder here takes such a file, e.g. "has 12 bits a sample"; empty if nothing speaks
-// against it.
+// Why no decoder here accepts such a file, e.g. "has 12 bits a sample"; empty if one may.
 std::string unreadable_jpeg(const JpegHeader& header);
 
 }  // namespace gradus

@@ -6,7 +6,7 @@ namespace gradus {
 
 namespace {
 
-// stb takes the names of the components before the Adobe segment, and without that segment the
+// stb prefers the names of the components to the Adobe segment, and without that segment takes the
 // fourth component for transparency.
 JpegColours colours_of_stb(const JpegHeader& header) {
     const auto& c = header.components;
@@ -36,7 +36,7 @@ std::string undecodable_jpeg(const JpegHeader& header) {
                            ? "has four channels and no Adobe segment of transform 0 or 2"
                            : "has channels called R, G and B next to a JFIF or Adobe segment");
     }
-    // stb_image 2.27 interpolates the last but one column from the wrong side.
+    // stb_image 2.27 interpolates the second last column from the wrong side.
     if (has_halved_width(header, true))
         return because("has channels halved in width alone (4:2:2)");
     // libjpeg repeats the pixels of so narrow a channel, stb interpolates.

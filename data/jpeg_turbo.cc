@@ -16,7 +16,7 @@ namespace gradus {
 namespace {
 
 struct ErrorManager {
-    jpeg_error_mgr base;  // first: libjpeg knows no more
+    jpeg_error_mgr base;  // must be first: libjpeg gets a pointer to it
     std::jmp_buf back;
     bool damaged;
 };
@@ -29,8 +29,8 @@ void leave(j_common_ptr info) {
     std::longjmp(manager(info).back, 1);
 }
 
-// A warning (level -1) is damage, but for those after which all pixels are there: bytes between
-// segments, numbers of versions and of colour transforms that are not known.
+// Warnings (level -1) count as damage except those that leave all pixels intact: bytes between
+// segments, unknown version numbers and colour transforms.
 void take_message(j_common_ptr info, int level) {
     if (level >= 0) return;
     const int code = info->err->msg_code;
@@ -39,8 +39,8 @@ void take_message(j_common_ptr info, int level) {
     if (!harmless) manager(info).damaged = true;
 }
 
-// Rows of `channels` bytes a pixel. False if the stream is damaged. No object with a destructor may
-// live here: errors leave by a jump.
+// Decodes rows of `channels` bytes a pixel. False if the stream is damaged. No object with a
+// destructor may live here: errors leave by longjmp.
 bool decompress(std::span<const uint8_t> bytes, const JpegHeader& header, J_COLOR_SPACE colours,
                 int64_t channels, uint8_t* to) {
     jpeg_decompress_struct info;
@@ -76,13 +76,13 @@ Image allocate(const JpegHeader& header, int64_t channels) {
     return {header.height, header.width, {memory, std::free}};
 }
 
-// a b / 255 to the nearest, as Pillow's conversions have it.
+// a b / 255 to the nearest, as in Pillow's conversions.
 int scaled_product(int a, int b) {
     const int t = a * b + 128;
     return ((t >> 8) + t) >> 8;
 }
 
-// Inks are stored inverted, as Adobe's files have them and Pillow takes all.
+// Inks are stored inverted, as in Adobe's files; Pillow assumes so for all files.
 void to_rgb(const uint8_t* inks, int64_t pixels, uint8_t* rgb) {
     for (int64_t i = 0; i < pixels; ++i, inks += 4) {
         for (int c = 0; c < 3; ++c) {

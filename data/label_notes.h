@@ -1,4 +1,4 @@
-// label_notes -- classes without images, in training or in the test.
+// label_notes -- notes on classes without training or test images.
 #pragma once
 
 #include <string>
@@ -8,9 +8,8 @@
 
 namespace gradus {
 
-// A note for each: classes without training images, and where the labels begin if the first ones
-// have none; test images whose class has no training image; classes without test images. Looks at
-// every label.
+// A note for each: classes without training images, with the first label if it is not 0; test
+// images whose class has no training image; classes without test images. Reads every label.
 std::vector<std::string> label_notes(const Dataset& train, const Dataset& test);
 
 }  // namespace gradus

@@ -54,7 +54,7 @@ void Loader::start(int64_t epoch, int64_t first_batch) {
     check(first_batch >= 0 && first_batch <= batches(), "loader: batch ", first_batch,
           " is not among the ", batches(), " of an epoch");
     stop();
-    const std::lock_guard lock(mutex_);  // the worker must not finish before it is said to run
+    const std::lock_guard lock(mutex_);  // the worker must not set finished_ before this resets it
     worker_ = std::thread(&Loader::work, this, epoch, first_batch);
     finished_ = false;
 }
@@ -73,7 +73,7 @@ std::optional<Batch> Loader::next() {
     return batch;
 }
 
-// Ends the worker and forgets what it left: ready for another start.
+// Stops the worker and clears its state, ready for another start.
 void Loader::stop() {
     {
         const std::lock_guard lock(mutex_);
@@ -96,7 +96,7 @@ void Loader::work(int64_t epoch, int64_t first_batch) {
         if (options_.shuffle) order = shuffle.permutation(dataset_->size());
         for (int64_t number = first_batch; number < batches(); ++number) {
             Batch batch = make_batch(epoch, number, order);
-            if (stopping_) break;  // the batch may be unfinished
+            if (stopping_) break;  // the batch may be incomplete
             const auto images = static_cast<int64_t>(batch.indices.size());
             if (images < std::min(options_.least, options_.batch_size)) continue;
             std::unique_lock lock(mutex_);
@@ -136,8 +136,8 @@ Batch Loader::make_batch(int64_t epoch, int64_t number, const std::vector<int64_
     return batch;
 }
 
-// Threads take the next image; what fails is told by its place in the batch. The threads are the
-// loader's own: those of the kernels are at work on the batch before.
+// Threads take the next image; errors are stored by place in the batch. The loader has its own
+// threads: the kernels' are busy with the batch before.
 std::vector<std::exception_ptr> Loader::fill_images(int64_t epoch, Batch& batch) const {
     const Rng rng = rng_.split("augment").split(static_cast<uint64_t>(epoch));
     const auto size = static_cast<int64_t>(batch.indices.size());
@@ -162,7 +162,7 @@ std::vector<std::exception_ptr> Loader::fill_images(int64_t epoch, Batch& batch)
     return errors;
 }
 
-// The image of a sample, augmented if that is asked for.
+// Loads the image of a sample, with augmentation if requested.
 void Loader::fill_image(int64_t index, const Rng& rng, float* values) const {
     const Shape& shape = dataset_->image_shape();
     std::vector<uint8_t> pixels(shape.numel());
@@ -177,8 +177,8 @@ void Loader::fill_image(int64_t index, const Rng& rng, float* values) const {
     }
 }
 
-// Throws the first error, or moves the rows of sound images together. Where none is sound, only the
-// indices say so.
+// Throws the first error, or moves the rows of intact images together. If none is intact, only the
+// indices are emptied.
 void Loader::leave_out_damaged(const std::vector<std::exception_ptr>& errors, Batch& batch) const {
     const Batch all = batch;
     std::vector<int64_t> sound;

@@ -39,7 +39,7 @@ struct LoaderOptions {
     int64_t batch_size = 128;
     bool shuffle = false;    // else in the data set's order
     bool drop_last = false;  // leave out a last batch that is not full
-    int64_t least = 1;       // a batch that damage leaves fewer images is passed over
+    int64_t least = 1;       // skip a batch with fewer images after damage
     Augmentation augmentation = {};
     int64_t prefetch = 4;  // batches ready ahead, at most
 };
@@ -55,12 +55,11 @@ class Loader {
     int64_t batches() const;
     const Dataset& dataset() const { return *dataset_; }
 
-    // Begins an epoch at one of its batches; an epoch in progress is given up.
+    // Starts an epoch at one of its batches; abandons an epoch in progress.
     void start(int64_t epoch, int64_t first_batch = 0);
-    // The next batch, or nothing after the last one; never an empty one: a batch that is passed
-    // over is a gap in the numbers. An exception of the background thread is thrown here, once;
-    // then the epoch is over. Error(data) at the end of an epoch if no image of the data set can be
-    // read.
+    // The next batch, or nothing after the last one; never an empty one: a skipped batch leaves a
+    // gap in the numbers. An exception of the background thread is thrown here, once; then the
+    // epoch is over. Error(data) at the end of an epoch if no image of the data set can be read.
     std::optional<Batch> next();
 
   private:
@@ -75,14 +74,14 @@ class Loader {
     LoaderOptions options_;
     Rng rng_;
     std::vector<float> normalised_;  // [C, 256]: the float view of each byte
-    int workers_;                    // threads that make a batch
+    int workers_;                    // threads that load a batch
 
     std::thread worker_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Batch> ready_;             // guarded by mutex_, as the rest
+    std::deque<Batch> ready_;             // guarded by mutex_, like the following
     bool finished_ = true;                // the worker will add no more
-    std::exception_ptr error_;            // what ended the worker
+    std::exception_ptr error_;            // the exception that ended the worker
     std::atomic<bool> stopping_ = false;  // tells the workers to return
 };
 

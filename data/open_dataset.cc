@@ -139,7 +139,7 @@ const std::vector<Normalisation>& normalisations() {
 
 namespace {
 
-// The size and the normalisation that the options ask for; the data set itself if it has them.
+// Applies the size and the normalisation of the options; returns the data set itself if unchanged.
 DatasetPtr as_asked(const DatasetOptions& options, const DatasetPtr& dataset) {
     DatasetFacts facts = dataset->facts();
     const int64_t channels = facts.image_shape[2];

@@ -1,4 +1,4 @@
-// open_dataset -- from a data set's name to its training and test images.
+// open_dataset -- opens the training and test images of a data set by name.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@ namespace gradus {
 
 struct DatasetOptions {
     std::string name = "auto";  // a row of datasets()
-    std::string path;           // folder of the files; empty: where the system keeps them
-    int64_t image_size = 0;     // height and width; 0: as the data set has them, photographs 224
+    std::string path;           // folder of the files; empty: the system's
+    int64_t image_size = 0;     // height and width; 0: the data set's, photographs 224
     Interpolation interpolation = Interpolation::bilinear;  // of images that change their size
     double crop_pct = 0.875;                                // of photographs (image_folder.h)
     std::string normalize = "auto";  // a row of normalisations(), or auto: the data set's own
-    bool skip_damaged = false;       // photographs that cannot be read, else they are errors
+    bool skip_damaged = false;       // skip unreadable photographs instead of failing
     std::string system_path =
         "/usr/share/datasets/fashion-mnist";  // Debian's dataset-fashion-mnist
 };
@@ -37,7 +37,7 @@ struct DatasetRow {
 };
 const std::vector<DatasetRow>& datasets();
 
-// (p / 255 - mean) / deviation, one of each per channel, or one for all.
+// (p / 255 - mean) / standard deviation, one of each per channel, or one for all.
 struct Normalisation {
     const char* name;
     const char* description;

@@ -25,11 +25,11 @@ double cubic(double x) {
     return 0.0;
 }
 
-// The sources of every target pixel along one axis.
+// The source pixels of every target pixel along one axis.
 struct Taps {
-    int64_t count = 0;             // weights of a target pixel, the last ones perhaps 0
-    std::vector<int64_t> first;    // [size]: where its sources begin
-    std::vector<int64_t> used;     // [size]: how many there are
+    int64_t count = 0;             // weights of a target pixel; the last ones may be 0
+    std::vector<int64_t> first;    // [size]: the first source pixel
+    std::vector<int64_t> used;     // [size]: the number of source pixels
     std::vector<int32_t> weights;  // [size, count]
 
     int64_t begin() const { return *std::min_element(first.begin(), first.end()); }
@@ -45,7 +45,7 @@ int32_t to_fixed(double weight) {
     return static_cast<int32_t>(weight < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-// The order of the operations is Pillow's: it decides the last bit of a weight.
+// The operations are in Pillow's order, which decides the last bit of a weight.
 Taps make_taps(int64_t from, float begin, float end, Interpolation interpolation, int64_t size) {
     const bool bilinear = interpolation == Interpolation::bilinear;
     const double scale = static_cast<double>(end - begin) / static_cast<double>(size);
@@ -79,7 +79,7 @@ uint8_t to_byte(int32_t sum) {
     return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
 }
 
-// One row to size x Channels bytes.
+// Resizes one row to size x Channels bytes.
 template <int Channels>
 void resize_row(const uint8_t* from, const Taps& taps, uint8_t* to) {
     const int64_t size = static_cast<int64_t>(taps.first.size());

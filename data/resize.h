@@ -20,14 +20,14 @@ struct ImageView {
     int64_t channels = 3;  // 1 to 4
     int64_t stride = 0;
 
-    // A rectangle of it, which must lie inside.
+    // A rectangle inside the view.
     ImageView crop(int64_t top, int64_t left, int64_t rows, int64_t columns) const {
         return {pixels + top * stride + left * channels, rows, columns, channels, stride};
     }
 };
 
-// The part of the source that becomes the target, in pixels; fractions are allowed. The filter
-// reaches beyond it where the image does.
+// The part of the source that becomes the target, in pixels; may be fractional. The filter reads
+// beyond it if the image extends there.
 struct Box {
     float left = 0, top = 0, right = 0, bottom = 0;
 };

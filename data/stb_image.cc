@@ -1,2 +1,3 @@
-// The one place where stb_image is compiled: JPEG and PNG from memory. The Makefile says so by -D.
+// The only file that compiles stb_image: JPEG and PNG from memory. The Makefile sets its options by
+// -D.
 #include <stb/stb_image.h>

@@ -1,4 +1,4 @@
-// stored -- a data set whose images lie in memory, as those of the small benchmarks do.
+// stored -- a data set with its images in memory, for the small benchmarks.
 #pragma once
 
 #include <algorithm>

@@ -10,7 +10,7 @@ namespace gradus {
 
 namespace {
 
-// Geometry lives on a canvas of this many units, whatever the number of pixels.
+// Coordinates are on a canvas of this many units, whatever the number of pixels.
 constexpr int kCanvas = 1792;
 
 enum ShapeKind { disc, ring, square, frame, triangle, plus, rows, columns, checker, cross };
@@ -29,13 +29,13 @@ class Draws {
     uint64_t count_ = 0;
 };
 
-// True if the point (u, v) from the centre is on the shape of radius r; v points down.
+// True if the point (u, v) relative to the centre is on the shape of radius r; v points down.
 bool covers(int kind, int u, int v, int r) {
     const int across = std::abs(u), along = std::abs(v);
     const int side = std::max(across, along);
     const int64_t distance2 = int64_t{u} * u + int64_t{v} * v, r2 = int64_t{r} * r;
     const bool in_square = 8 * side < 7 * r;
-    // Which of the five bars across the square.
+    // The index of the bar, of five across the square.
     const auto bar = [r](int w) { return 5 * (8 * w + 7 * r) / (14 * r); };
     switch (kind) {
         case disc:
@@ -78,7 +78,7 @@ std::vector<int> draw_shade(Draws& draws, const std::vector<int>& ground, int co
     return shade;
 }
 
-// How many of the 2 x 2 points of pixel (x, y) of a size x size image the figure covers.
+// The number of the 2 x 2 points of pixel (x, y) of a size x size image that the figure covers.
 int coverage(const Figure& figure, int x, int y, int size) {
     int count = 0;
     for (int point = 0; point < 4; ++point) {
@@ -89,7 +89,7 @@ int coverage(const Figure& figure, int x, int y, int size) {
     return count;
 }
 
-// An image in the making: size x size x channels values, not yet clamped to bytes.
+// An unfinished image: size x size x channels values, not yet clamped to bytes.
 class Picture {
   public:
     // A plain ground with a slope.
@@ -106,7 +106,7 @@ class Picture {
 
     const std::vector<int>& ground() const { return ground_; }
 
-    // Over what is there, in proportion to its coverage of each pixel.
+    // Paints over the image, in proportion to the figure's coverage of each pixel.
     void paint(const Figure& figure) {
         const auto pixel = [&](int units) { return units * size_ / kCanvas; };
         const int left = std::max(0, pixel(figure.x - figure.radius));
@@ -126,7 +126,7 @@ class Picture {
         }
     }
 
-    // To bytes, with triangular noise of this amplitude.
+    // Converts to bytes, with triangular noise of this amplitude.
     void develop(Draws& draws, int amplitude, uint8_t* pixels) const {
         uint32_t bits = 0;
         for (size_t i = 0; i < values_.size(); ++i) {

@@ -1,4 +1,4 @@
-// conv_layers -- convolutions with batch norm and activation, of which every family is made.
+// conv_layers -- convolutions with batch norm and activation, used by every family.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace gradus {
 
-// A convolution without bias, its batch norm and, where `activation` has a name, the activation.
+// A convolution without bias, its batch norm and, if `activation` is not empty, the activation.
 struct ConvLayer {
     std::string conv, norm, activation;  // names of the nodes
     int64_t out, kernel;
@@ -22,7 +22,7 @@ struct LayerStyle {
     FanOut fan_out = FanOut::all_groups;
 };
 
-// In a row after the node `x` of `in` channels; returns the last node.
+// Adds them in a row after the node `x` of `in` channels; returns the last node.
 int conv_layers(GraphBuilder& g, int x, int64_t in, const std::vector<ConvLayer>& layers,
                 const LayerStyle& style = {});
 

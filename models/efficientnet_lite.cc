@@ -10,7 +10,7 @@ namespace gradus {
 
 namespace {
 
-// 1905.11946, table 1: k, then t, c, n, s as MobileNetV2's table has them.
+// 1905.11946, table 1: k, then t, c, n, s as in MobileNetV2's table.
 struct Stage {
     int64_t kernel, expansion, channels, depth, stride;
 };
@@ -20,7 +20,7 @@ constexpr Stage kStages[] = {{3, 1, 16, 1, 1}, {3, 6, 24, 2, 2},  {5, 6, 40, 2, 
 constexpr int64_t kLastStage = std::size(kStages) - 1;
 constexpr LayerStyle kStyle{.relu6 = true, .eps = 1e-3f, .fan_out = FanOut::one_group};
 
-// The extents of the image at the layer that is built next; SAME padding depends on them.
+// Tracks the image extents at the next layer; SAME padding depends on them.
 class SameConv {
   public:
     explicit SameConv(const Shape& sample) : h_(sample[0]), w_(sample[1]) {}

@@ -2,7 +2,7 @@
 //
 //   x -> [1x1 to `hidden`, ReLU6] -> depthwise, ReLU6 -> 1x1 to `out` [+ x]
 //
-// The sum is there where the stride is 1 and `in` is `out`. Source: Sandler et al., 1801.04381,
+// The sum exists if the stride is 1 and `in` equals `out`. Source: Sandler et al., 1801.04381,
 // table 1 and figure 4d.
 #pragma once
 
@@ -14,7 +14,7 @@
 namespace gradus {
 
 struct LayerNames {
-    std::string conv, norm;  // the activation after is norm + ".act"
+    std::string conv, norm;  // the activation after it is norm + ".act"
 };
 
 struct InvertedResidual {
@@ -27,8 +27,8 @@ struct InvertedResidual {
 int inverted_residual(GraphBuilder& g, int x, const InvertedResidual& block,
                       const LayerStyle& style);
 
-// The multiple of 8 nearest to `channels`, not below 8 and not more than 10 % below `channels`:
-// how both families round scaled widths (_make_divisible of TensorFlow's models).
+// The multiple of 8 nearest to `channels`, at least 8 and not more than 10 % below `channels`: the
+// rounding of scaled widths in both families (_make_divisible of TensorFlow's models).
 int64_t round_channels(double channels);
 
 }  // namespace gradus

@@ -14,9 +14,9 @@
 
 namespace gradus {
 
-// Each row of appendix B's figure of top REGNETX models: what its w_0, w_a, w_m and depth generate.
-// Widths are rounded to whole groups: 392 in groups of 16 is a tie, which pycls and timm round to
-// the even 384 and torchvision up to 400 (regnetx_400mf_tv).
+// Each row of the figure of top REGNETX models in appendix B: the widths and depths generated from
+// its w_0, w_a, w_m and depth. Widths are rounded to whole groups: 392 in groups of 16 is a tie,
+// which pycls and timm round to the even 384 and torchvision up to 400 (regnetx_400mf_tv).
 struct RegNetX {
     std::vector<int64_t> widths, depths;  // of each stage
     int64_t group_width;

@@ -14,7 +14,7 @@ struct Rewrite {
     std::string to;   // $1 as in std::regex_replace
 };
 
-// By the first rule that fits; a name that no rule knows stays.
+// Applies the first rule that matches; a name without a rule stays.
 std::string rewritten(const std::string& name, const std::vector<Rewrite>& rules) {
     for (const Rewrite& rule : rules) {
         if (std::regex_match(name, rule.from)) {
@@ -28,7 +28,7 @@ std::string unchanged(const std::string& ours, int) {
     return ours;
 }
 
-// The blocks of a RegNet stage are numbered from 0 by torchvision, from 1 by everyone else.
+// torchvision numbers the blocks of a RegNet stage from 0, everyone else from 1.
 std::string with_stages_from_one(const std::string& ours) {
     static const std::regex block(R"(trunk_output\.block(\d+)\.block\d+-(\d+)\.(.*))");
     std::smatch parts;
@@ -48,7 +48,7 @@ std::string pycls_regnet(const std::string& ours, int) {
     return rewritten(with_stages_from_one(ours), rules);
 }
 
-// timm's stages: which stage, and which block in it, the inverted residual `block` is.
+// timm's stages: the stage, and the block in it, of inverted residual `block`.
 std::string mobilenet_block(int block) {
     constexpr std::array<int, 7> depths{1, 2, 3, 4, 3, 3, 1};  // Sandler et al., table 2
     int stage = 0;
@@ -99,7 +99,7 @@ std::string timm(const std::string& ours, int block) {
                : timm_regnet(ours);
 }
 
-// MobileNetV2 as MQBench has it: the layers of a block, activations among them, in one list.
+// MobileNetV2 in MQBench: one list of the layers of a block, activations among them.
 std::string mqbench_mobilenet(const std::string& ours, int) {
     static const std::vector<Rewrite> rules{
         {std::regex(R"(features\.1\.conv\.0\.([01])\.(.*))"), "features.1.conv.$1.$2"},
@@ -113,7 +113,7 @@ std::string mqbench_mobilenet(const std::string& ours, int) {
     return rewritten(ours, rules);
 }
 
-// Blocks are numbered through all stages.
+// Numbers blocks through all stages.
 std::string efficientnet_lite_pytorch(const std::string& ours, int block) {
     static const std::vector<Rewrite> rules{
         {std::regex(R"(conv_stem\.(.*))"), "_conv_stem.$1"},
@@ -135,7 +135,7 @@ std::string efficientnet_lite_pytorch(const std::string& ours, int block) {
     return name[0] == '@' ? join("_blocks.", block, name.substr(1)) : name;
 }
 
-// "features.3" or "blocks.1.0": an inverted residual; "" for what belongs to none.
+// "features.3" or "blocks.1.0": an inverted residual; "" for parameters outside of one.
 std::string block_of(const std::string& name) {
     static const std::regex block(R"((features\.\d+)\.conv\..*|(blocks\.\d+\.\d+)\..*)");
     std::smatch parts;

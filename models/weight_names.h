@@ -1,8 +1,7 @@
-// weight_names -- what other projects call the parameters of our networks.
+// weight_names -- other projects' names for the parameters of our networks.
 //
 // Ours are torchvision's names (ResNet, MobileNetV2, RegNetX) and timm's (EfficientNet-Lite). A
-// scheme translates the other way: from our name to that in the file, so that what it does not
-// know simply is not found.
+// scheme translates from our name to that in the file, so that an unknown name is simply not found.
 //
 // source     timm (resnet, regnetx, mobilenetv2, efficientnet_lite), pycls and MQBench (RegNet;
 //            MobileNetV2 with flat blocks), PyPI's efficientnet-lite-pytorch
@@ -18,7 +17,7 @@ namespace gradus {
 
 struct NamingScheme {
     const char* name;  // "timm", for messages
-    // `block`: which inverted residual of the network this is, from 0; -1 for none.
+    // `block`: the index of the inverted residual in the network, from 0; -1 for none.
     std::string (*translate)(const std::string& ours, int block);
 };
 

@@ -1,4 +1,4 @@
-// builder -- layers as torchvision spells them, added to a graph one call each.
+// builder -- adds layers, named as in torchvision, to a graph with one call each.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@
 
 namespace gradus {
 
-// Weights are drawn per tensor from rng.split(name): a layer's numbers do not depend on the others.
+// Draws weights per tensor from rng.split(name): a layer's numbers do not depend on other layers.
 class GraphBuilder {
   public:
     GraphBuilder(const Shape& sample_shape, const Rng& rng);
 
-    // Each returns the id of its node; `x` is the node it reads.
+    // Each returns the id of its node; `x` is its input node.
     int input() const { return input_; }
     int conv2d(const std::string& name, int x, int64_t in, int64_t out, int64_t kernel,
                const Conv2dAttrs& attrs,
@@ -35,7 +35,7 @@ class GraphBuilder {
     int flatten(const std::string& name, int x);
     int dropout(const std::string& name, int x, double p);
 
-    // The finished graph, whose output is `output`.
+    // The finished graph with the output `output`.
     Graph finish(int output);
 
   private:

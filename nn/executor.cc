@@ -25,7 +25,7 @@ class Runner {
         }
     }
 
-    // `batch` undefined: nodes that depend on the input are left out.
+    // `batch` undefined: skips nodes that depend on the input.
     Execution run(const Tensor& batch) {
         Execution execution;
         for (size_t id = 0; id < values_.size(); ++id) {

@@ -18,7 +18,7 @@ struct RunMode {
     uint64_t seed = 0;
 };
 
-// Called after each node with its value; what it puts in its place is what the consumers read.
+// Called after each node with its value; may replace the value that consumers read.
 using Observe = std::function<void(const Node& node, Variable& value)>;
 
 struct Execution {
@@ -31,7 +31,7 @@ struct Execution {
 Execution execute(const Graph& graph, const Tensor& batch, const RunMode& mode,
                   const Observe& observe = nullptr);
 
-// Runs only what does not depend on the input: weights and biases as they are used.
+// Runs only the nodes that do not depend on the input: weights and biases in their final form.
 void execute_constants(const Graph& graph, const Observe& observe);
 
 // The first node, in order, whose value is not finite everywhere ("" if none): names the layer

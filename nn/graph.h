@@ -1,7 +1,7 @@
 // graph -- the network: nodes in topological order, inputs, parameters and operators alike.
 //
-// Weights are nodes, so a weight is quantized as an activation is, and folding batch norm is a
-// rewrite made of ordinary operators. The names are those of the checkpoints (torchvision's).
+// Weights are nodes, so a weight is quantized like an activation, and folding batch norm is a
+// rewrite made of ordinary operators. Names are those of the checkpoints (torchvision's).
 #pragma once
 
 #include <functional>
@@ -16,14 +16,14 @@
 
 namespace gradus {
 
-// Numbers that are kept: learned, or buffers (running statistics). Graphs that are rewritten from
-// one another share them.
+// Stored numbers: learned, or buffers (running statistics). Graphs that are rewritten from each
+// other share them.
 struct Parameter {
     std::string name;
     Tensor value;
     bool trainable = true;
     bool decay = true;      // weight decay applies
-    bool positive = false;  // a value of zero or below is a fault that is reported (scales)
+    bool positive = false;  // values of zero or below are faults, and reported (scales)
     float lr_multiplier = 1.0f;
     std::optional<float> weight_decay;  // instead of the optimizer's
 };
@@ -75,7 +75,7 @@ class Graph {
     int output_ = -1;
 };
 
-// One line a node.
+// Prints a line for each node.
 std::ostream& operator<<(std::ostream& out, const Graph& graph);
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// init -- first weights. Uniform draws with the standard deviation of the usual recipes, since a
+// init -- initial weights. Uniform draws with the standard deviation of the usual recipes, since a
 // uniform number is the same on every machine (no libm).
 #pragma once
 
@@ -7,8 +7,8 @@
 
 namespace gradus {
 
-// Which filters the fan out of a grouped convolution counts: all (PyTorch's kaiming_normal_), or
-// those of one group, 1 for a depthwise convolution (TensorFlow's EfficientNet).
+// The filters that count in the fan out of a grouped convolution: all (PyTorch's kaiming_normal_),
+// or those of one group, 1 for a depthwise convolution (TensorFlow's EfficientNet).
 enum class FanOut { all_groups, one_group };
 
 // Variance 2 / (O / groups KH KW): He et al., ICCV 2015, fan out, for w [O, KH, KW, I].

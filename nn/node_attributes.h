@@ -1,4 +1,4 @@
-// node_attributes -- between a node's attributes and the structs that operators take.
+// node_attributes -- converts between a node's attributes and the structs of operators.
 #pragma once
 
 #include "autograd/ops.h"
@@ -40,12 +40,12 @@ inline PoolAttrs pool_attrs(const Attributes& attributes) {
             pad.at(2),    pad.at(3),    attributes.integer("count_include_pad") != 0};
 }
 
-// Convolution and linear keep their accumulators where a quantizer follows directly.
+// Convolution and linear keep their accumulators if a quantizer follows directly.
 inline CodesOutput codes_output(const Attributes& attributes) {
     return attributes.has("accumulator") ? CodesOutput::accumulator : CodesOutput::real;
 }
 
-// How convolution and linear sum; nothing is said where it is exact.
+// The accumulator policy of convolution and linear; the attribute is absent if sums are exact.
 inline AccumulatorPolicy accumulator_policy(const Attributes& attributes) {
     return attributes.has("accumulator_policy")
                ? find_accumulator(attributes.text("accumulator_policy"))

@@ -25,7 +25,7 @@ float real(const OpContext& c, const char* name) {
     return static_cast<float>(c.node.attributes.real(name));
 }
 
-// A batch norm that is frozen keeps to its running statistics in training too.
+// A frozen batch norm uses its running statistics in training too.
 bool uses_batch_statistics(const OpContext& c) {
     return c.training && !c.node.attributes.has("frozen");
 }

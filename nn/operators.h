@@ -1,4 +1,4 @@
-// operators -- the table by which a node's name finds its function.
+// operators -- the table that maps an operator's name to its function.
 #pragma once
 
 #include <string>
@@ -24,7 +24,7 @@ struct OperatorRow {
     const char* exactness;  // "exact" (bit-identical everywhere) or "rounded"
 };
 
-// Rows enter by static objects, before main:
+// Rows are registered by static objects, before main:
 //     const OperatorEntry entry{{"relu", run_relu, "exact"}};
 struct OperatorEntry {
     explicit OperatorEntry(const OperatorRow& row);

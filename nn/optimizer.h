@@ -13,7 +13,7 @@ struct OptimizerOptions {
     std::string kind = "sgd";  // "sgd" or "adamw"
     float momentum = 0.9f;     // adamw: beta1
     bool nesterov = true;
-    float weight_decay = 0.0f;  // of parameters with decay set; times their lr multiplier in adamw
+    float weight_decay = 0.0f;  // for parameters with decay set; adamw: times their lr multiplier
     float beta2 = 0.999f;       // adamw
     float eps = 1e-8f;          // adamw
 };
@@ -22,8 +22,8 @@ class Optimizer {
   public:
     explicit Optimizer(const OptimizerOptions& options);
 
-    // One update of every parameter in `execution.leaves` that got a gradient. Parameters do not
-    // meet, so their order does not matter.
+    // Updates every parameter in `execution.leaves` that has a gradient. Parameters are
+    // independent, so their order does not matter.
     void step(const Execution& execution, float lr);
 
     // Momentum buffers by name ("<parameter>.momentum", ".variance") and the step count, for

@@ -35,13 +35,13 @@ DequantizeTerm term_of(const Affine& value) {
     return term;
 }
 
-// A float bias as a term: every code stands one above the zero point.
+// A float bias as a term: every code is one above the zero point.
 Affine bias_term(const Affine& value) {
     const Tensor zeros = Tensor::zeros(value.shape(), DType::I32, value.codes.device());
     return {zeros, value.bias, Tensor::from<int32_t>({-1}, {1}).to(value.codes.device())};
 }
 
-// y = the term with its bias, or y + that; then clamped.
+// Sets y to the term with its bias, or adds it to y; then clamps.
 void add_term(const Affine& term, bool accumulate, float lower, float upper, Tensor& y) {
     float* out = y.data<float>();
     if (!term.bias.defined()) {

@@ -1,6 +1,6 @@
 // affine -- numbers held as integer codes with a scale and a zero point, and exact sums of them.
 //
-// x_hat = s (q - z) / count. The float is a view of the codes, never the other way round.
+// x_hat = s (q - z) / count. The codes are the value; the float is only a view of them.
 #pragma once
 
 #include <limits>
@@ -11,7 +11,7 @@
 
 namespace gradus {
 
-// The float view of one code. One rounding for |q - z| <= 2^24, and f32(q - z) before it else.
+// The float view of one code. Rounds once if |q - z| <= 2^24, else f32(q - z) first.
 HOST_DEVICE inline float affine_value(int32_t q, int32_t z, float s) {
     return s * static_cast<float>(q - z);
 }
@@ -37,7 +37,7 @@ struct Affine {
     Tensor zero_point;
     int axis = -1;      // of per-channel scales: 0 for weights, -1 (the last) for accumulators
     int64_t count = 1;  // codes are sums of `count` codes: the value is their average
-    // For accumulators: the scales whose product `scale` is, and a bias [channels] in real units
+    // For accumulators: the scales with the product `scale`, and a bias [channels] in real units
     // that the target adds after the accumulator; undefined otherwise.
     Tensor input_scale{}, weight_scale{}, bias{};
 
@@ -57,15 +57,15 @@ struct Exact {
         return lower != -std::numeric_limits<float>::infinity() ||
                upper != std::numeric_limits<float>::infinity();
     }
-    // A single unclamped term of 8-bit codes: what convolution and pooling can read.
+    // True for a single unclamped term of 8-bit codes, which convolution and pooling can read.
     bool is_codes() const {
         return terms.size() == 1 && !clamped() && terms[0].count == 1 &&
                terms[0].codes.dtype() != DType::I32;
     }
 };
 
-// The float view. Each term is rounded as affine_value (averages: divided by count after; then the
-// bias, if it has one), terms are added in their order, then clamped. F32, same shape.
+// The float view. Rounds each term as affine_value does (averages: divides by count afterwards;
+// then adds the bias, if any), adds terms in order, then clamps. F32, same shape.
 Tensor dequantize(const Affine& value);
 Tensor dequantize(const Exact& value);
 

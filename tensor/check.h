@@ -1,4 +1,4 @@
-// check -- one-line errors that say the rule and the facts; the kind decides the exit code.
+// check -- one-line errors with the rule and the facts; the kind decides the exit code.
 #pragma once
 
 #include <sstream>

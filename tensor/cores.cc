@@ -17,7 +17,7 @@ namespace {
 struct Hierarchy {
     bool second = false;  // version 2
     std::string folder;   // where it is mounted
-    std::string top;      // the group that is seen there
+    std::string top;      // the group that is visible there
 };
 
 bool has_item(const std::string& list, const std::string& item) {
@@ -60,8 +60,8 @@ std::string group_in(const Hierarchy& h, const std::string& root) {
     return "/";
 }
 
-// "/a/b": the group's place below the mount; "" for the mount itself, also where the group lies
-// outside of it, as it may in a container.
+// "/a/b": the group's path below the mount; "" for the mount itself, also if the group lies outside
+// of it, as it may in a container.
 std::string below_mount(const Hierarchy& h, const std::string& group) {
     const std::string top = h.top == "/" ? "" : h.top;
     const bool inside = (group + '/').compare(0, top.size() + 1, top + '/') == 0;
@@ -81,7 +81,7 @@ std::optional<int> cores_of_group(const Hierarchy& h, const std::string& folder)
     if (h.second) {
         std::ifstream file(folder + "/cpu.max");
         int64_t used = 0, of = 0;
-        if (file >> used >> of) quota = used, period = of;  // not where it says "max"
+        if (file >> used >> of) quota = used, period = of;  // false for "max"
     } else {
         quota = number_in(folder + "/cpu.cfs_quota_us");
         period = number_in(folder + "/cpu.cfs_period_us");

@@ -1,4 +1,4 @@
-// cpu -- what this CPU can do beyond the baseline (x86-64-v3: AVX2, FMA), asked at run time.
+// cpu -- detects CPU features beyond the baseline (x86-64-v3: AVX2, FMA) at run time.
 #pragma once
 
 namespace gradus {

@@ -1,14 +1,14 @@
-// cuda -- how many GPUs this program can use.
+// cuda -- the number of GPUs that this program can use.
 #pragma once
 
 #include "tensor/kernel.h"
 
 namespace gradus {
 
-// 0 in a build without nvcc, without a driver and without a GPU.
+// 0 if the build has no nvcc, or there is no driver or no GPU.
 int cuda_device_count();
 
-// Its device slot, filled in storage.cu; the CPU counts as one.
+// The kernel that counts devices, filled in storage.cu; the CPU slot gives one.
 extern Kernel<void(int* count)> device_count;
 
 }  // namespace gradus

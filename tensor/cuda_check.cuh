@@ -1,4 +1,4 @@
-// cuda_check -- errors of the CUDA runtime in one line.
+// cuda_check -- reports errors of the CUDA runtime in one line.
 #pragma once
 
 #include <cuda_runtime.h>

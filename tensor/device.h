@@ -1,4 +1,4 @@
-// device -- where numbers live.
+// device -- the device that holds a tensor.
 #pragma once
 
 #include <ostream>

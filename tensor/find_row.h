@@ -1,4 +1,4 @@
-// find_row -- the row of a table that has a name, as users write it after a flag.
+// find_row -- finds the row of a table by the name that a user gave after a flag.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace gradus {
 
-// Rows have a `name`. An unknown one is Error(usage) with the list; `kind` says of what.
+// Rows have a `name`. An unknown one is Error(usage) with the list; `kind` is the kind of row.
 template <class Rows>
 const typename Rows::value_type& find_row(const Rows& rows, const char* kind,
                                           const std::string& name) {

@@ -1,4 +1,4 @@
-// for_each_cuda -- the loop of a HOST_DEVICE functor on the GPU; its twin is for_each_cpu.
+// for_each_cuda -- the loop of a HOST_DEVICE functor on the GPU; for_each_cpu is its counterpart.
 #pragma once
 
 #include <algorithm>

@@ -23,7 +23,7 @@ thread_local bool inside_task = false;
 
 class Pool {
   public:
-    // Error(runtime) where the system does not give that many threads.
+    // Error(runtime) if the system does not provide that many threads.
     explicit Pool(int helpers)
         : may_look_(std::clamp(available_cores() - 1, 0, helpers)),
           core_each_(may_look_ == helpers) {
@@ -39,7 +39,7 @@ class Pool {
 
     ~Pool() { stop(); }
 
-    // False if another thread has the pool.
+    // False if another thread is using the pool.
     bool run(int64_t tasks, TaskFunction task, const void* context) {
         const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock) return false;
@@ -59,9 +59,10 @@ class Pool {
     }
 
   private:
-    static constexpr uint32_t open = 1u << 31;  // helpers may enter; below it: how many are inside
-    // Who waits looks this often before it sleeps: about as long as the serial parts between two
-    // kernels of a training step. After the first looks it offers its core to others each time.
+    static constexpr uint32_t open = 1u << 31;  // helpers may enter; lower bits count those inside
+    // A waiting thread polls this many times before it sleeps: about as long as the serial parts
+    // between two kernels of a training step. After the first `brief` polls it yields its core each
+    // time.
     static constexpr int brief = 4000, patience = 5000;
 
     template <class Ready>
@@ -75,8 +76,8 @@ class Pool {
         }
     }
 
-    // Where there are more helpers than cores each wakes the next: no more wake up than a loop is
-    // long enough for.
+    // With more helpers than cores each wakes the next, so that no more wake up than a loop has
+    // time for.
     void wake() {
         if (core_each_) return generation_.notify_all();
         if (next_.load(std::memory_order_relaxed) < tasks_) generation_.notify_one();
@@ -115,7 +116,7 @@ class Pool {
         if (gate_.fetch_sub(1, std::memory_order_acq_rel) == 1) gate_.notify_one();
     }
 
-    // Returns when the generation is no longer `seen`. A helper without a core of its own sleeps.
+    // Returns when the generation is no longer `seen`. A helper without its own core sleeps.
     void wait_for_work(uint32_t seen) {
         const auto changed = [&] { return generation_.load(std::memory_order_acquire) != seen; };
         if (looking_.fetch_add(1, std::memory_order_relaxed) < may_look_) look(changed);
@@ -144,11 +145,11 @@ class Pool {
     }
 
     std::vector<std::thread> helpers_;
-    const int may_look_;  // helpers for which there is a core besides the caller's
+    const int may_look_;  // helpers with a core besides the caller's
     const bool core_each_;
     std::atomic<int> looking_{0};
     std::atomic<bool> stopping_{false};
-    std::mutex mutex_;  // of the one job at a time
+    std::mutex mutex_;  // one job at a time
     std::atomic<uint32_t> generation_{0};
     std::atomic<uint32_t> gate_{0};
     std::atomic<int64_t> next_{0};

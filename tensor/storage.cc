@@ -14,9 +14,9 @@ namespace gradus {
 
 namespace {
 
-// Blocks of 64 bytes' alignment, of sizes in eighths of powers of two. A freed block is kept, and
+// Blocks aligned to 64 bytes, in sizes of eighths of powers of two. A freed block is kept, and
 // serves any request of at least half its size: steps that repeat their shapes cause no page fault,
-// and networks whose layers shrink do not keep a set of blocks for every extent.
+// and networks with shrinking layers do not keep a set of blocks for every extent.
 class CachingAllocator {
   public:
     void* allocate(size_t bytes) {
@@ -37,7 +37,7 @@ class CachingAllocator {
         const std::lock_guard<std::mutex> lock(mutex_);
         const auto used = sizes_.find(block);
         in_use_ -= used->second;
-        // Before its equals: what was freed last is taken first, since it is warm.
+        // Inserted before its equals: the block freed last is reused first, as it is still cached.
         free_.emplace_hint(free_.lower_bound(used->second), used->second, block);
         sizes_.erase(used);
     }
@@ -85,7 +85,7 @@ class CachingAllocator {
     size_t peak_ = 0;
 };
 
-// Never destroyed: tensors with static lifetime may outlive it otherwise.
+// Never destroyed: tensors with static lifetime may be destroyed later.
 CachingAllocator& allocator() {
     static CachingAllocator* instance = new CachingAllocator;
     return *instance;

@@ -7,7 +7,7 @@ namespace gradus {
 namespace {
 
 void device_count_cuda(int* count) {
-    // No driver and no GPU are answers here, not errors.
+    // A missing driver or GPU is not an error here.
     if (cudaGetDeviceCount(count) != cudaSuccess) *count = 0;
     cudaGetLastError();
 }
@@ -16,12 +16,12 @@ void allocate_cuda(size_t bytes, void** block) {
     check_cuda(cudaMalloc(block, bytes ? bytes : 1), "cudaMalloc");
 }
 
-// In destructors, perhaps after the runtime has gone: an error has nobody to go to.
+// Runs in destructors, perhaps after the runtime has gone: errors cannot be reported.
 void free_cuda(void* block, size_t) {
     cudaFree(block);
 }
 
-// The direction is found from the two addresses. Waits for the kernels before it.
+// CUDA derives the direction from the two addresses. Waits for earlier kernels.
 void copy_cuda(void* to, const void* from, size_t bytes) {
     check_cuda(cudaMemcpy(to, from, bytes, cudaMemcpyDefault), "cudaMemcpy");
 }

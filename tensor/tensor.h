@@ -31,7 +31,7 @@ class Tensor {
     Device device() const { return storage_ ? storage_->device() : Device::cpu(); }
     size_t bytes() const { return static_cast<size_t>(numel()) * dtype_bytes(dtype_); }
 
-    // The elements; T must be the dtype. The pointer is a device pointer on a GPU tensor.
+    // The elements; T must match the dtype. The pointer is a device pointer on a GPU tensor.
     template <class T>
     T* data();
     template <class T>
@@ -39,7 +39,7 @@ class Tensor {
     void* raw() { return storage_ ? storage_->data() : nullptr; }
     const void* raw() const { return storage_ ? storage_->data() : nullptr; }
 
-    // The same storage under another shape of equal numel.
+    // The same storage with another shape of equal numel.
     Tensor reshape(const Shape& shape) const;
     Tensor clone() const;
     Tensor to(Device device) const;

@@ -1,5 +1,4 @@
-// accumulators -- what the watch shows is what the codes give, and it stays within the static
-// bound.
+// accumulators -- observed accumulators equal those of the codes, and stay within the static bound.
 #include "integer/accumulators.h"
 
 #include <boost/test/unit_test.hpp>
@@ -31,7 +30,7 @@ int32_t integer_at(const Instruction& i, const char* name, int64_t at) {
     return found->second.data<int32_t>()[found->second.numel() == 1 ? 0 : at];
 }
 
-// One accumulator of a convolution without groups, as the formula has it.
+// One accumulator of a convolution without groups, by the formula.
 int64_t accumulator(const Instruction& i, const Tensor& x, int64_t n, int64_t oh, int64_t ow,
                     int64_t o) {
     const Conv2dAttrs a = conv2d_attrs(i.attributes);

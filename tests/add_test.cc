@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(two_exact_terms_stay_exact) {
     const Variable y = gradus::add(Variable(Exact{{a}}), Variable(Exact{{b}}));
     BOOST_REQUIRE(y.exact() != nullptr);
     BOOST_TEST(y.exact()->terms.size() == 2u);
-    // Accumulators come first, whatever side they stand on.
+    // Accumulators come first, on either side of the sum.
     BOOST_TEST(same_bits(y.exact()->terms[0].codes, b.codes));
     BOOST_TEST(same_bits(y.exact()->terms[1].codes, a.codes));
     const Variable floats = gradus::add(Variable(dequantize(a)), Variable(dequantize(b)));

@@ -1,4 +1,4 @@
-// APoT: the levels of MQBench 2.7, ties, weights through their mean and deviation.
+// APoT: the levels of MQBench 2.7, ties, weights through their mean and standard deviation.
 #include "quant/algorithms/apot.h"
 
 #include <boost/test/unit_test.hpp>
@@ -30,7 +30,7 @@ bool same(const std::vector<double>& got, const std::vector<double>& want, doubl
     return near(std::vector<float>(got.begin(), got.end()), want, tolerance);
 }
 
-// Every sum of one number from each set, once, divided by `most`.
+// Every sum of one number from each set, divided by `most`.
 std::vector<double> sums_over(const std::vector<std::vector<double>>& sets, double most) {
     std::vector<double> sums{0.0};
     for (const auto& set : sets) {
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(golden_weights_on_levels) {
     BOOST_TEST(near({now.learned(0)}, {0.2}, 1e-6));
 }
 
-// dalpha of one element is p - d: with p from the golden values it tells the normalised weight.
+// dalpha of one element is p - d: with p from the golden values it reveals the normalised weight.
 BOOST_AUTO_TEST_CASE(golden_normalised_weights) {
     const std::vector<double> normalised{1.501055, -.750528, -.136460, -1.364596, .272919, .477608};
     Quantizer q = make(Role::weight, format_of(4));
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(golden_normalised_weights) {
     }
 }
 
-// A weight that all others follow: no gradient leaves the tensor along its mean or its size.
+// The gradient of weights is orthogonal to shifting and to scaling the tensor.
 BOOST_AUTO_TEST_CASE(gradients_go_through_mean_and_deviation) {
     Quantizer q = make(Role::weight, format_of(4));
     const std::vector<float> dy{0.3f, 1.0f, -0.4f, 0.7f, 0.9f, -0.2f};
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(gradients_go_through_mean_and_deviation) {
     }
     BOOST_TEST(size > 1.0);
     BOOST_TEST(std::fabs(sum) < 1e-6);
-    BOOST_TEST(std::fabs(along) < 1e-4);  // but for the 1e-5 next to the deviation
+    BOOST_TEST(std::fabs(along) < 1e-4);  // except for the 1e-5 added to the standard deviation
 }
 
 BOOST_AUTO_TEST_CASE(equal_weights_have_no_gradient_that_is_not_finite) {

@@ -1,5 +1,5 @@
-// atomic_file -- the target has the new content or the old one, and nothing stays next to it. The
-// failures bind for root, too: no test relies on permissions.
+// atomic_file -- the target has the new content or the old one, and no other file remains. The
+// failures also apply to root: no test relies on permissions.
 #include "io/atomic_file.h"
 
 #include <signal.h>
@@ -14,7 +14,7 @@ using namespace gradus;
 
 namespace {
 
-// Files of this process cannot grow beyond `bytes`: a full disk for those who are root.
+// Limits files of this process to `bytes`: simulates a full disk, also for root.
 class FileSizeLimit {
   public:
     explicit FileSizeLimit(rlim_t bytes) : handler_(signal(SIGXFSZ, SIG_IGN)) {
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(without_commit_nothing_changes) {
     BOOST_TEST(folder.names() == Names{"x"});
 }
 
-// The kernel takes what fits, a short write, before it refuses the rest.
+// The kernel writes as much as fits, a short write, before it refuses the rest.
 BOOST_AUTO_TEST_CASE(a_full_disk_leaves_the_old_file) {
     const TemporaryFolder folder;
     const std::string path = folder.file("x", "old");
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(folders_and_pipes_are_not_replaced) {
     BOOST_TEST(folder.names() == (Names{"folder", "pipe"}));
 }
 
-// What happens between the last write and the rename: the target became a folder.
+// The target becomes a folder between the last write and the rename.
 BOOST_AUTO_TEST_CASE(a_failing_rename_cleans_up) {
     const TemporaryFolder folder;
     const auto replace = [&] {

@@ -1,4 +1,4 @@
-// augment -- shifts and mirror images, all of them reached, keyed by the generator alone.
+// augment -- reaches all shifts and mirror images, keyed by the generator alone.
 #include "data/augment.h"
 
 #include <boost/test/unit_test.hpp>
@@ -12,7 +12,7 @@ namespace {
 
 const Shape kShape = {3, 4, 2};
 
-using Image = std::string;  // its bytes; sets of vectors of bytes make g++ 12 warn without cause
+using Image = std::string;  // bytes; sets of byte vectors make g++ 12 warn without cause
 
 Image numbered() {
     Image image(kShape.numel(), ' ');
@@ -28,7 +28,7 @@ Image augmented(const Augmentation& augmentation, uint64_t seed) {
     return result;
 }
 
-// The image moved by (down, right), mirrored first if `flip`, black where nothing is.
+// The image moved by (down, right), mirrored first if `flip`, black elsewhere.
 Image moved(int64_t down, int64_t right, bool flip) {
     const Image from = numbered();
     Image to(from.size(), '\0');

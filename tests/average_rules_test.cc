@@ -12,7 +12,7 @@ using namespace gradus;
 
 namespace {
 
-// Those that read the sum of the codes alone.
+// The rules that read only the sum of the codes.
 const PoolRule all_rules[] = {PoolRule::real,     PoolRule::mean,      PoolRule::mean_single,
                               PoolRule::xnnpack,  PoolRule::half_away, PoolRule::truncated,
                               PoolRule::mantissa, PoolRule::reciprocal};
@@ -26,7 +26,7 @@ const Grid8 grids[] = {{0.05f, 0, 0, 255},        {0.0371f, 3, 0, 255},   {0.7f,
                        {0.1f, 255, 0, 255},       {0.25f, 7, 7, 200},     {1.0f / 3, 0, -128, 127},
                        {0.013f, -128, -128, 127}, {2.0f, 127, -128, 127}, {0.9f, -5, -128, 127}};
 
-// The division of a rule's definition; `num / den` need not be dyadic, so ties are found in
+// The division in a rule's definition; `num / den` need not be dyadic, so ties are found in
 // integers.
 __int128 half_away(__int128 num, __int128 den) {
     return num < 0 ? -floor_divide(-2 * num + den, 2 * den) : floor_divide(2 * num + den, 2 * den);
@@ -77,14 +77,14 @@ __int128 by_definition(PoolRule rule, int32_t sum, int32_t n, const Grid8& g) {
     return Dyadic{high, std::min(e, 0)}.integer(away) + g.zero_point;
 }
 
-// From the least possible sum to the greatest, in steps that meet every residue of the count.
+// From the least possible sum to the greatest, in steps that cover every residue of the count.
 template <class Visit>
 void sweep(const Visit& visit) {
     for (const Grid8& g : grids) {
         const int32_t least = g.lo < 0 ? -128 : 0;
         for (const int32_t n : counts) {
             std::set<int32_t> residues;
-            const int32_t step = n > 49 ? 13 : 1;  // 13 has no factor in common with them
+            const int32_t step = n > 49 ? 13 : 1;  // 13 is coprime to the larger counts
             for (int32_t sum = least * n; sum <= (least + 255) * n; sum += step) {
                 residues.insert((sum % n + n) % n);
                 visit(sum, n, g);
@@ -111,8 +111,8 @@ bool equal_padding(const PoolAttrs& a) {
     return a.pad_top == a.pad_bottom && a.pad_left == a.pad_right;
 }
 
-// The codes of a library that a rule misses, window by window. A library may know equal padding
-// only, and count padding whatever the window says.
+// Counts the codes of a library that a rule misses, window by window. A library may support only
+// equal padding, and always count padding.
 std::vector<int64_t> wrong_windows(const std::string& vectors, PoolRule rule, bool any_padding,
                                    bool always_counted) {
     const Tensor images = golden("onnxruntime/window_x"), y = golden(vectors);
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(windows_equal_pytorch) {
     BOOST_TEST(wrong("qnnpack", qnnpack.window, false) > none);
 }
 
-// The order of a window's floats is part of float_sum, so that no other operator may have it.
+// The order of a window's floats is part of float_sum, so other operators must not have it.
 BOOST_AUTO_TEST_CASE(sums_of_floats_are_of_windows_only) {
     for (const Hardware& row : hardware_table()) {
         BOOST_TEST((row.mean != PoolRule::float_sum), row.name);

@@ -27,7 +27,7 @@ Setting golden_setting(const std::string& mode) {
     return s;
 }
 
-// Forward and backward of one pass over rows x channels, everything that the kernels write.
+// Runs forward and backward on rows x channels; returns everything that the kernels write.
 std::vector<Tensor> train_once(int64_t rows, int64_t channels, float shift) {
     const Variable x(random_tensor({rows, channels}, 1, shift - 1, shift + 1), true);
     const Variable gamma(random_tensor({channels}, 2), true);
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(the_fast_kernel_equals_the_readable_one) {
          {std::tuple{2500, 45, 0.0f}, std::tuple{2500, 45, 100.0f}, std::tuple{40000, 3, 1.0f}}) {
         const std::vector<Tensor> got = train_once(rows, channels, shift);
         const std::vector<Tensor> want = train_readable(rows, channels, shift);
-        // x - mean loses what x of size `shift` has too few bits for.
+        // For x of size `shift` the difference x - mean loses its low bits.
         const double tolerance = 3e-6 * std::max(1.0f, shift) * std::sqrt(rows / 1000.0);
         const double sum_tolerance = 5e-9 * rows * std::max(1.0f, shift);
         for (size_t i = 0; i < got.size(); ++i) {
@@ -144,7 +144,8 @@ BOOST_AUTO_TEST_CASE(the_fast_kernel_equals_the_readable_one) {
     }
 }
 
-// Two neighbouring floats around 1e5: their mean is no float, and the variance is about that mean.
+// Two neighbouring floats around 1e5: their mean is not a float, and the variance must use the
+// exact mean.
 BOOST_AUTO_TEST_CASE(the_variance_is_about_the_unrounded_mean) {
     constexpr int64_t rows = 40;
     const float low = 1e5f, step = std::nextafter(low, 2e5f) - low;

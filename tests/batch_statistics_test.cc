@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(evaluation_gives_the_running_average_and_keeps_it) {
         const Tensor running = random_tensor({45}, 3, 0.5f, 2), before = running.clone();
         const Variable y = run(u, running, 0.1f, false);
         BOOST_TEST(same_bits(running, before));
-        Tensor(running).data<float>()[0] = 50;  // what was given does not follow
+        Tensor(running).data<float>()[0] = 50;  // must not affect the saved statistics
         BOOST_TEST(same_bits(y.data(), before));
         BOOST_TEST(!y.requires_grad());
     }
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(the_fast_kernel_equals_the_readable_one) {
         close(batch_variance(Variable(u), running, 0.1f, true).data(), readable(true, u), 1e-5));
 }
 
-// What batch norm computes of the same values, bit for bit.
+// Must equal batch norm's on the same values, bit for bit.
 BOOST_AUTO_TEST_CASE(running_averages_are_those_of_batch_norm) {
     const Variable u(random_tensor({700, 45}, 1)), gamma(Tensor::full({45}, 1.0f));
     const Tensor mean = random_tensor({45}, 2), var = random_tensor({45}, 3, 0.5f, 2);

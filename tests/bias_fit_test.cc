@@ -1,4 +1,4 @@
-// bias_fit -- biases that would leave int32 fit, on every hardware and on both sides of the
+// bias_fit -- biases that would overflow int32 fit, on every hardware and on both sides of the
 // formula.
 #include "quant/bias_fit.h"
 
@@ -38,8 +38,9 @@ const Instruction& instruction(const Program& program, const std::string& name) 
 
 constexpr int kDead = 5;
 
-// Filter 5 of block1.conv2 is `weight` throughout, and its batch norm passes 3.0 on. The layer
-// reads small activations, so that 2^-16 of the largest weight scale is too little for that bias.
+// All weights of filter 5 of block1.conv2 equal `weight`, and its batch norm passes 3.0 on. The
+// layer reads small activations, so that 2^-16 of the largest weight scale is too small for that
+// bias.
 Graph with_dead_filter(float weight) {
     const Graph network = small_network();
     train_a_little(network, 4);
@@ -63,7 +64,7 @@ QuantizedModel calibrated(const Graph& network, const char* hardware, const char
     return model;
 }
 
-// 0 codes differ, and accumulators are where int32 is.
+// Checks that no codes differ and that accumulators fit int32.
 Program sound_program(const QuantizedModel& model) {
     const Program program = lower(model);
     Comparison comparison(model, program);
@@ -89,7 +90,7 @@ double bias_in_real_units(const QuantizedModel& model, const Program& program) {
     return codes.data<int32_t>()[kDead] * s * q.input->grid().scale.data<float>()[0];
 }
 
-// Rows that add a float bias after the accumulators, or none there, have nothing to fit.
+// Rows that add a float bias after the accumulators have nothing to fit.
 bool has_codes(const Program& program) {
     return instruction(program, "block1.conv2").constants.count("bias") > 0;
 }
@@ -110,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_bias_leaves_room_for_every_product) {
     BOOST_TEST(largest_bias_code(RequantizeRule::r8, 9) == 0x1p28);
 }
 
-// At the least scale itself the code is the largest one; a scale 2^-20 below would pass it.
+// At the least scale the bias has the largest code; a scale smaller by 2^-20 would exceed it.
 BOOST_AUTO_TEST_CASE(the_least_scale_is_the_boundary) {
     const Quantizer q = weight_on("onnxruntime");
     const Shape filters{4, 3, 3, 8};
@@ -158,7 +159,7 @@ BOOST_AUTO_TEST_CASE(only_a_scale_below_the_least_one_changes) {
     q.least_scale = Tensor::full({1}, 2 * own);
     BOOST_TEST(q.grid().scale.data<float>()[0] == 2 * own);
     BOOST_TEST(raises_scale(q));
-    BOOST_TEST(q.values_of("scale")[0] == own);  // what is learned stays
+    BOOST_TEST(q.values_of("scale")[0] == own);  // the learned value stays
 }
 
 BOOST_AUTO_TEST_CASE(a_dead_filter_keeps_its_bias_on_every_hardware) {
@@ -176,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_dead_filter_keeps_its_bias_on_every_hardware) {
     }
 }
 
-// With scales that follow the weights, that are learned, that are squashed.
+// Covers scales that follow the weights, that are learned, that are squashed.
 BOOST_AUTO_TEST_CASE(every_algorithm_keeps_the_bias_of_a_dead_filter) {
     const Graph network = with_dead_filter(1e-9f);
     for (const char* algorithm : {"lsq", "lsq+", "dsq", "dorefa"}) {
@@ -189,7 +190,7 @@ BOOST_AUTO_TEST_CASE(every_algorithm_keeps_the_bias_of_a_dead_filter) {
     }
 }
 
-// One scale for the tensor is raised where all its filters are dead.
+// A single scale for the tensor is raised if all its filters are dead.
 BOOST_AUTO_TEST_CASE(a_dead_layer_keeps_its_biases_on_every_hardware) {
     for (const float weight : {0.0f, 1e-9f}) {
         const Graph network = with_dead_filter(weight);
@@ -230,7 +231,7 @@ BOOST_AUTO_TEST_CASE(training_puts_the_raised_scale_in_force) {
     }
 }
 
-// An activation that is 0 throughout has the scale 1, and the layer that reads it its bias.
+// An activation that is always 0 has the scale 1, and the layer that reads it keeps its bias.
 BOOST_AUTO_TEST_CASE(a_dead_activation_has_the_scale_1_on_every_hardware) {
     const Graph network = small_network();
     train_a_little(network, 4);
@@ -258,7 +259,7 @@ BOOST_AUTO_TEST_CASE(a_dead_activation_has_the_scale_1_on_every_hardware) {
     }
 }
 
-// What no scale of the weights mends is refused, not cut off.
+// Constants that no scale of the weights can fit are refused, not truncated.
 BOOST_AUTO_TEST_CASE(constants_that_do_not_fit_are_refused_by_name) {
     const OutputGrid y{1.0f, 128, 0, 255};
     const auto refusal = [&](RequantizeRule rule, float s, float bias, const OutputGrid& grid) {

@@ -1,4 +1,4 @@
-// calibration: MQBench's numbers, an oracle in NumPy, and what each method is for.
+// calibration: MQBench's numbers, an oracle in NumPy, and the purpose of each method.
 #include "quant/calibration.h"
 
 #include <boost/test/unit_test.hpp>
@@ -14,7 +14,7 @@ BOOST_AUTO_TEST_SUITE(calibration, *boost::unit_test::label("unit"))
 
 namespace {
 
-// As the script's METHODS.
+// In the order of the script's METHODS.
 const std::vector<Calibration> methods{
     Calibration::min_max, Calibration::moving_average, Calibration::quantile,      Calibration::mse,
     Calibration::kld,     Calibration::norm,           Calibration::mean_deviation};
@@ -86,7 +86,7 @@ Tensor normal(int64_t n, uint64_t seed) {
     return x;
 }
 
-// Without the histogram: mean (x_hat - x)^2 of the values themselves.
+// Mean (x_hat - x)^2 of the values themselves, without the histogram.
 double squared_error(const Tensor& x, ScaleAndZero grid, const QuantFormat& format) {
     double sum = 0.0;
     for (int64_t i = 0; i < x.numel(); ++i) {
@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(grids_are_legal_for_every_method_and_format) {
                     if (format.symmetric) BOOST_TEST(grid.zero_point == 0);
                     int exponent = 0;
                     if (format.power_of_two) BOOST_TEST(std::frexp(grid.scale, &exponent) == 0.5f);
-                    // Nothing negative was seen: no codes are spent below zero.
+                    // Nothing negative was seen: no codes lie below zero.
                     if (!format.symmetric && s.min >= 0.0f) {
                         BOOST_TEST(grid.zero_point == format.qmin());
                     }
@@ -218,8 +218,9 @@ BOOST_AUTO_TEST_CASE(grids_are_legal_for_every_method_and_format) {
     }
 }
 
-// How much of the range is left at most. Both ends of an asymmetric range are scaled, so that the
-// stray value costs the values on the other side; KLD pays less of that price than MSE.
+// The largest part of the range that the search may keep. Both ends of an asymmetric range are
+// scaled, so the outlier costs the values on the other side; KLD accepts less of that cost than
+// MSE.
 float kept(Calibration method, const QuantFormat& format) {
     const bool two_ends = format.is_signed && !format.symmetric;
     return method == Calibration::kld && two_ends ? 0.8f : 0.5f;
@@ -250,7 +251,7 @@ BOOST_AUTO_TEST_CASE(a_stray_value_is_clipped_by_those_that_clip) {
     }
 }
 
-// A symmetric range is searched by max(-min, max): with the stray value below zero too.
+// A symmetric range is searched by max(-min, max): also with the outlier below zero.
 BOOST_AUTO_TEST_CASE(the_search_moves_both_ends) {
     Tensor x = normal(100000, 5);
     x.data<float>()[5] = -20.0f;
@@ -267,7 +268,8 @@ BOOST_AUTO_TEST_CASE(the_search_moves_both_ends) {
     }
 }
 
-// All scales, by the values themselves: what the histogram and the 95 candidates cost.
+// Tries all scales on the values themselves: measures the cost of the histogram and the 95
+// candidates.
 BOOST_AUTO_TEST_CASE(mse_is_near_the_exhaustive_optimum) {
     Tensor relu = normal(20000, 6);
     for (int64_t i = 0; i < relu.numel(); ++i) {
@@ -294,7 +296,8 @@ BOOST_AUTO_TEST_CASE(mse_is_near_the_exhaustive_optimum) {
     BOOST_TEST(worst < 1.02);
 }
 
-// Clipped mass is not Q's: were it, the narrowest clip would give every bin its code and cost 0.
+// Q excludes clipped mass: otherwise the narrowest clip would give every bin its own code and cost
+// 0.
 BOOST_AUTO_TEST_CASE(kld_keeps_what_is_even) {
     const ChannelStatistics s = seen_all(random_tensor({200000}, 9));
     for (int bits : {4, 8}) {
@@ -308,7 +311,7 @@ BOOST_AUTO_TEST_CASE(quantiles_are_within_what_was_seen) {
         const ScaleAndZero got = calibrate_channel(Calibration::quantile, few, format);
         BOOST_TEST(got.scale <= calibrate_channel(Calibration::min_max, few, format).scale);
     }
-    // Evenly spread values: the quantiles by hand, each side on its own.
+    // Evenly spread values: the quantiles by hand, separately for each side.
     const ChannelStatistics s = seen_all(random_tensor({1000000}, 11, -1.0f, 3.0f));
     const auto [lo, hi] =
         range_of_scale(calibrate_channel(Calibration::quantile, s, format_of(8, false, false)),

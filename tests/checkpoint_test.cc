@@ -1,4 +1,4 @@
-// checkpoint -- the state of a run and the networks it leaves.
+// checkpoint -- the state of a run and its final networks.
 #include "run/train/checkpoint.h"
 
 #include <boost/test/unit_test.hpp>
@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// All that a checkpoint holds, on a quantized network after a few steps.
+// Everything in a checkpoint, for a quantized network after a few steps.
 struct State {
     QuantizedModel model;
     ParameterList parameters;
@@ -65,7 +65,7 @@ struct Loaded {
 
     explicit Loaded(const CheckpointStore& store, const std::string& hardware = "onnxruntime")
         : state(hardware) {
-        for (const auto& parameter : state.parameters) {  // nothing is right by chance
+        for (const auto& parameter : state.parameters) {  // no value is right by chance
             if (parameter->value.dtype() == DType::F32) {
                 parameter->value.copy_from(Tensor::full(parameter->value.shape(), 7.0f));
             }
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(a_run_comes_back_bit_for_bit) {
             (std::vector<int64_t>{a.epoch, a.batch, a.step, a.phase_step, a.correct, a.seen}) ==
                 (std::vector<int64_t>{3, 7, 1234, 567, 89, 100}),
             boost::test_tools::per_element());
-        BOOST_TEST(a.loss_sum == b.loss_sum);  // also the last bit
+        BOOST_TEST(a.loss_sum == b.loss_sum);  // including the last bit
         BOOST_TEST(a.float_top1 == b.float_top1);
         BOOST_TEST(a.seconds == b.seconds);
         for (size_t i = 0; i < state.model.quantizers.size(); ++i) {
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(every_damage_falls_back) {
     BOOST_TEST(falls_back(bytes.substr(0, 100)));
     BOOST_TEST(falls_back(bytes.substr(0, bytes.size() - 1)));
     BOOST_TEST(falls_back(std::string(bytes.size(), '\0')));
-    // A whole file that is no checkpoint of a run, and one whose entries are none.
+    // An intact file that is not a checkpoint, and one with invalid entries.
     const SafetensorsFile file = load_safetensors(store.previous());
     save_safetensors(folder.path("other"), file.tensors);
     BOOST_TEST(falls_back(read_bytes(folder.path("other"))));
@@ -183,11 +183,11 @@ BOOST_AUTO_TEST_CASE(an_interrupted_save_harms_nothing) {
     State state;
     state.save(store);
     const std::string whole = read_bytes(store.last());
-    // Cut off while writing: temporary files of another process and of this place.
+    // Killed while writing: temporary files of another process and of this one.
     folder.file("next.safetensors", whole.substr(0, 1000));
     folder.file("next.safetensors.tmp.4711", whole.substr(0, 500));
     BOOST_TEST(same(Loaded(store).state.tensors(), state.tensors()));
-    // Cut off between the two renames: only the one before is there, whole.
+    // Killed between the two renames: only the previous one exists, intact.
     fs::rename(store.last(), store.previous());
     BOOST_TEST(same(Loaded(store).state.tensors(), state.tensors()));
     state.save(store);

@@ -1,4 +1,5 @@
-// cifar -- records become images with channels innermost; every damage is one line with the file.
+// cifar -- records become images with channels innermost; each kind of damage is one line with the
+// file.
 #include "data/cifar.h"
 
 #include <boost/test/unit_test.hpp>
@@ -30,7 +31,7 @@ bool refused(const Cifar& cifar, const std::vector<uint8_t>& bytes, const std::s
                   [&] { parse_cifar(cifar, "the/file", bytes, 2, images); });
 }
 
-// Files of the right sizes that cost no disk: zeros, but for what `label` says of the last record.
+// Files of the right sizes that use no disk: zeros, except for the last record's `label`.
 void write_files(const TemporaryFolder& folder, const Cifar& cifar, char label) {
     std::string names;
     for (int i = 0; i < cifar.classes; ++i) names += "class" + std::to_string(i) + "\n";

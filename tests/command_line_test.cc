@@ -1,4 +1,4 @@
-// ./train refuses: every mistake is one line on stderr, and an exit code that tells its kind.
+// ./train refuses mistakes: one line on stderr, and an exit code for its kind.
 #include <boost/test/unit_test.hpp>
 
 #include "io/safetensors.h"
@@ -15,7 +15,7 @@ void check_refused(int code, const Arguments& arguments, const std::vector<std::
     check_one_line_error("./train", arguments, run_train(arguments), code, parts);
 }
 
-// Arguments after which nothing but the mistake can end the run.
+// Arguments with which only the mistake can end the run.
 Arguments tiny(const TemporaryFolder& data, const Arguments& more) {
     Arguments all{"--dataset", "mnist",       "--data-path", data.path(""),  "--quiet", "--threads",
                   "1",         "--max-steps", "1",           "--batch-size", "16"};
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(broken_data_are_3) {
         check_refused(3, tiny(data, {"--output", runs.path("run")}), {damage.file, damage.reason});
     }
     check_refused(3, {"--dataset", "mnist", "--data-path", runs.path("nowhere")}, {"nowhere"});
-    BOOST_TEST(runs.names().empty());  // nothing was begun
+    BOOST_TEST(runs.names().empty());  // no run was started
 }
 
 BOOST_AUTO_TEST_CASE(weights_that_do_not_serve) {
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(weights_that_do_not_serve) {
     }
     save_safetensors(files.path("wrapped"), wrapped, {});
     check_refused(2, weights("wrapped"), {"wrapped", "another model"});
-    BOOST_TEST(!std::filesystem::exists(files.path("run")));  // nothing was begun
+    BOOST_TEST(!std::filesystem::exists(files.path("run")));  // no run was started
 }
 
 BOOST_AUTO_TEST_CASE(places_that_cannot_be_written_are_1) {
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(folders_of_other_runs_are_kept) {
     BOOST_TEST(read_bytes(runs.path("result.json")) == "{}");
 }
 
-// A folder of a run that can never be would be the newest unfinished one.
+// An empty folder of a refused run would be the newest unfinished one.
 BOOST_AUTO_TEST_CASE(what_is_refused_leaves_no_folder) {
     const TemporaryFolder data, runs;
     write_tiny_data(data);
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(a_dry_run_leaves_nothing) {
     BOOST_TEST(read_bytes(dot).rfind("digraph", 0) == 0);
 }
 
-// The published numbers of parameters, whatever data are there: torchvision's and timm's.
+// The published numbers of parameters, whatever data exist: torchvision's and timm's.
 BOOST_AUTO_TEST_CASE(a_described_network_needs_no_data) {
     const auto summary = [](const Arguments& more) {
         Arguments all{"--summary", "--dataset",     "imagefolder", "--data-path",
@@ -197,7 +197,7 @@ BOOST_AUTO_TEST_CASE(a_described_network_needs_no_data) {
                   {"--image-size 7", "8 to 1024"});
 }
 
-// With data, the flags must agree with them; more classes than the data's are the user's to want.
+// With data, the flags must agree with them; more classes than the data's are allowed.
 BOOST_AUTO_TEST_CASE(channels_and_classes_agree_with_the_data) {
     const TemporaryFolder data;
     write_tiny_data(data);
@@ -277,7 +277,7 @@ BOOST_AUTO_TEST_CASE(flags_without_effect_are_named) {
                "warning: --hflip has no effect on mnist, whose images are never mirrored\n");
     BOOST_TEST(warnings({"--no-hflip"}) == "");
     const std::string file = data.file("recipe.toml", "opt = \"adamw\"\nmomentum = 0.8\n");
-    BOOST_TEST(warnings({"--config", file}) == "");  // a recipe may say more than one run needs
+    BOOST_TEST(warnings({"--config", file}) == "");  // a recipe may hold options for other runs
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,4 +1,4 @@
-// compare -- tensors side by side, golden vectors, and gradients from a chosen dy.
+// compare -- compares tensors, loads golden vectors, and takes gradients from a chosen dy.
 #pragma once
 
 #include <algorithm>

@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     BOOST_TEST(same_bits(inputs[2].grad(), golden("concat/dc")));
 }
 
-// The operator itself, on floats: it is linear, so a large step is exact enough.
+// Tests the operator itself, on floats: it is linear, so a large step is exact enough.
 BOOST_AUTO_TEST_CASE(gradient_is_numeric) {
     const auto variables = [](const Arrays& in) {
         std::vector<Variable> result;

@@ -1,4 +1,4 @@
-// conv2d_cases -- convolutions that reach every path: kernels, strides, one-sided padding, groups,
+// conv2d_cases -- convolutions that cover every path: kernels, strides, one-sided padding, groups,
 // depthwise, tails of rows and channels.
 #pragma once
 

@@ -1,5 +1,5 @@
-// conv2d_codes_saturating -- the emulated accumulators agree with the instructions they emulate,
-// and with the exact ones where nothing saturates.
+// conv2d_codes_saturating -- the emulated accumulators equal those of the real instructions, and
+// the exact ones if nothing saturates.
 #include "tensor/kernels/conv2d_codes_saturating.h"
 
 #include <immintrin.h>
@@ -41,7 +41,7 @@ std::vector<int32_t> run(ConvCodes conv, Policy policy, IntegerKernel kernel) {
     return y;
 }
 
-// A convolution in u8 and s8 codes, given with the signedness that is asked for.
+// A convolution in u8 and s8 codes, converted to the requested signedness.
 struct Problem {
     std::vector<uint8_t> x, w;
     std::vector<int32_t> w_zero_point, bias;
@@ -115,7 +115,7 @@ __m128i two_bytes(const void* from) {
     return _mm_cvtsi32_si128(bytes);
 }
 
-// A pair at a time through the instructions, in the lowest lane; k is even.
+// Runs one pair at a time through the instructions, in the lowest lane; k is even.
 int32_t by_instructions(Policy policy, const uint8_t* a, const int8_t* b, int64_t k) {
     __m128i sum = _mm_setzero_si128(), sum16 = sum;
     const __m128i ones = _mm_set1_epi16(1);
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(acc16_by_hand) {
     const Policy acc16 = Policy::acc16;
     BOOST_TEST(dot(acc16, {255, 255}, {-65, -65}) == -32768);
     BOOST_TEST(dot(acc16, {255, 255, 255, 255}, {64, 64, 64, 64}) == 32767);
-    // Saturation forgets: the order counts.
+    // Saturation loses information, so the order matters.
     BOOST_TEST(dot(acc16, {255, 255, 255, 255, 10, 0}, {64, 64, 64, 64, -1, 0}) == 32767 - 10);
     BOOST_TEST(dot(acc16, {10, 0, 255, 255, 255, 255}, {-1, 0, 64, 64, 64, 64}) == 32767);
     const std::vector<uint8_t> a(513, 255);
@@ -225,7 +225,7 @@ BOOST_AUTO_TEST_CASE(pairs_equal_exact_with_reduced_range) {
     }
 }
 
-// 256 products of 127 fit 16 bits; without the spill 700 of them would not.
+// 256 products of 127 fit 16 bits; without spilling to 32 bits, 700 of them would not.
 BOOST_AUTO_TEST_CASE(acc16_equals_exact_while_runs_fit) {
     const ConvCase c{{2, 3, 3, 77}, {5, 3, 3, 77}, {1, 1, 1, 1, 1, 1, 1}};
     check_equals_exact(draw_problem(c, {0, 127}, {-1, 1}), Policy::acc16);
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(full_ranges_differ_alike_in_every_kernel) {
     }
 }
 
-// What saturates depends on who is whose neighbour: (kh, kw, c) of the group, padding included.
+// Saturation depends on the order of neighbours: (kh, kw, c) of the group, padding included.
 BOOST_AUTO_TEST_CASE(windows_are_read_in_order) {
     for (const ConvCase& c : small_conv_cases()) {
         const Problem p = draw_problem(c, {0, 255}, {-128, 127});

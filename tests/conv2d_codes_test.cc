@@ -11,13 +11,13 @@ using namespace gradus;
 
 namespace {
 
-// Where codes come from: drawn over the whole range, or from its two ends.
+// Draws codes over the whole range, or only from its two ends.
 enum class Draw { whole, ends };
 
 std::vector<uint8_t> draw_codes(int64_t n, Draw draw, uint64_t seed) {
     const Rng rng(seed);
     std::vector<uint8_t> codes(n);
-    const uint8_t ends[] = {0, 255, 127, 128};  // both signednesses' extremes
+    const uint8_t ends[] = {0, 255, 127, 128};  // the extremes of both signednesses
     for (int64_t i = 0; i < n; ++i) {
         codes[i] = draw == Draw::whole ? rng.below(i, 256) : ends[rng.below(i, 4)];
     }
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(every_zero_point) {
     }
 }
 
-// One zero point a filter, drawn among the codes of the weights.
+// One zero point for each filter, drawn among the codes of the weights.
 BOOST_AUTO_TEST_CASE(weights_with_zero_points) {
     for (const ConvCase& c : all_cases()) {
         for (bool x_signed : {false, true}) {
@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(every_weight_zero_point) {
     }
 }
 
-// Differences that do not fit the vector kernels: the readable one serves.
+// Differences do not fit the vector kernels: falls back to the readable one.
 BOOST_AUTO_TEST_CASE(zero_points_that_are_no_codes_fall_back) {
     const ConvCase c = small_conv_cases()[0];
     Problem p(c, Draw::ends, false, 7, true);
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(zero_points_that_are_no_codes_fall_back) {
     check_all_kernels(wide);
 }
 
-// zw R exceeds int32 where the accumulator, all of whose products are 0, does not.
+// zw R overflows int32, but the accumulator, a sum of products that are all 0, does not.
 BOOST_AUTO_TEST_CASE(parts_may_overflow) {
     Problem p({{1, 1, 1, 70000}, {3, 1, 1, 70000}, {}}, Draw::whole, false, 0, true);
     p.x.assign(p.x.size(), 255);

@@ -24,7 +24,7 @@ struct OnGrid {
         w = {random_codes<int8_t>(c.w, 2, -7, 7), random_tensor({s.o}, 3, 0.01f, 0.02f), zero, 0};
     }
 
-    // Stand-ins for quantizers: on the tape, with a gradient of their own.
+    // Stands in for a quantizer: puts the value on the tape with its own gradient.
     static Variable on_tape(const Affine& value, const Variable& leaf) {
         return record("grid", Variable(Exact{{value}}), {leaf},
                       [](const Tensor& dy) -> Grads { return {dy}; });
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(accumulator_output_holds_integers_and_their_scale) {
     }
 }
 
-// The closures hold codes; the gradient is that of the floats the codes stand for.
+// The closures hold codes; the gradient is that of the codes' floats.
 BOOST_AUTO_TEST_CASE(gradients_are_those_of_the_float_views) {
     for (const ConvCase& c : cases()) {
         const OnGrid g(c);
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(gradients_are_those_of_the_float_views) {
     }
 }
 
-// 255 (127 + 127) is no sum of 16 bits; the gradient does not know.
+// 255 (127 + 127) exceeds 16 bits; the gradient ignores the saturation.
 BOOST_AUTO_TEST_CASE(a_policy_changes_the_sum_and_not_the_gradient) {
     const Affine codes = affine(Tensor::from<uint8_t>({255, 255}, {1, 1, 1, 2}), 1.0f, 0);
     const Affine weight = affine(Tensor::from<int8_t>({127, 127}, {1, 1, 1, 2}), 1.0f, 0);

@@ -96,7 +96,7 @@ struct Operands {
     }
 };
 
-// dw from codes, and from the floats that the codes stand for.
+// dw from codes, and from the codes' floats.
 template <class Code>
 void check_weight_gradient_of_codes(const ConvCase& c, int low, int high, int32_t zero_point) {
     const Operands o(c);

@@ -1,5 +1,5 @@
-// cores, run/threads -- quotas of control groups as machines and containers show them, and what the
-// programs say of more threads than that.
+// cores, run/threads -- quotas of control groups on machines and in containers, and the programs'
+// warning about more threads than that.
 #include "tensor/cores.h"
 
 #include <sched.h>
@@ -26,7 +26,7 @@ std::optional<int> cores_with(const Files& files) {
     return quota_cores(root.path(""));
 }
 
-// Version 1: `top` is the group that is seen where the hierarchy is mounted.
+// Version 1: `top` is the group that is visible at the mount point.
 std::optional<int> first(const std::string& top, const std::string& group, Files files) {
     files["proc/self/mountinfo"] =
         "31 23 0:28 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755\n"
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(a_quota_of_version_2_is_rounded_up) {
     BOOST_CHECK(second("/", "/", {}) == std::nullopt);
 }
 
-// Systemd's slices: the least of the group and of all that it lies in.
+// Systemd's slices: the least of the group and all its ancestors.
 BOOST_AUTO_TEST_CASE(the_groups_around_limit_too) {
     const std::string group = "/user.slice/session";
     const Files inner = quota(group, "700000", "100000");
@@ -99,17 +99,17 @@ BOOST_AUTO_TEST_CASE(the_groups_around_limit_too) {
     BOOST_CHECK(second("/", group, limit(group, "5 1") + limit("/user.slice", "max 100000")) == 5);
 }
 
-// A container without a name space of its own sees its group at the mount, under the whole name.
+// A container without its own name space sees its group at the mount, under the whole name.
 BOOST_AUTO_TEST_CASE(a_container_sees_its_group_at_the_mount) {
     BOOST_CHECK(first("/docker/ab", "/docker/ab", quota("", "200000", "100000")) == 2);
     BOOST_CHECK(first("/docker/ab", "/docker/ab/in", quota("/in", "100000", "100000")) == 1);
     BOOST_CHECK(second("/docker/ab", "/docker/ab", limit("", "200000 100000")) == 2);
-    // A name that only begins alike, and a group outside of what is mounted.
+    // A name with the same prefix only, and a group outside of the mount.
     BOOST_CHECK(first("/docker/a", "/docker/ab", quota("", "200000", "100000")) == 2);
     BOOST_CHECK(second("/", "/../../other", limit("", "200000 100000")) == 2);
 }
 
-// Both versions on one machine: the second without the controller of CPU time.
+// Both versions on one machine: the second without the CPU controller.
 BOOST_AUTO_TEST_CASE(both_versions_may_be_mounted) {
     Files files = quota("", "300000", "100000");
     files["proc/self/mountinfo"] =

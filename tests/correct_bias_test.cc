@@ -15,7 +15,7 @@ using namespace gradus;
 namespace {
 
 struct Calibrated {
-    Graph network;  // float, with parameters of its own
+    Graph network;  // float, with separate parameters
     QuantizedModel model;
 };
 
@@ -33,7 +33,7 @@ Calibrated calibrated(const std::string& hardware, Simulate simulate,
     return {detached_copy(network), model};
 }
 
-// Half a step of the grid on which a layer's bias lies, per channel; undefined: it is not rounded.
+// Half a step of the grid of a layer's bias, per channel; undefined if it is not rounded.
 Tensor half_steps(const Graph& inference, int layer) {
     Tensor half;
     const Node& node = inference.node(layer);
@@ -46,7 +46,8 @@ Tensor half_steps(const Graph& inference, int layer) {
     return half;
 }
 
-// Largest difference of the mean of a channel over all layers, less what the bias's grid allows.
+// The largest difference of a channel's mean over all layers, less the tolerance of the bias's
+// grid.
 double mean_difference(const Calibrated& c, const Tensor& images) {
     double worst = 0;
     for (const char* name : {"bn1", "block1.bn1", "block1.bn2", "block2.bn1", "block2.bn2",

@@ -1,4 +1,4 @@
-// ./deploy as a process: on a finished run, on other hardware, on damage, and golden bundles.
+// ./deploy as a process: on a finished run, on other hardware, on damaged runs, and golden bundles.
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
@@ -26,7 +26,7 @@ class Runs {
 
     const std::string& data() const { return data_path_; }
 
-    // The folder of a run with these flags; its name is theirs.
+    // The folder of a run with these flags, named after them.
     std::string folder(const Arguments& flags) {
         std::string name = "run";
         for (const std::string& flag : flags) name += flag[0] == '/' ? "" : flag;
@@ -56,7 +56,7 @@ std::string run_on(const std::string& hardware) {
     return runs().folder({"--hardware", hardware});
 }
 
-// What ./deploy needs of a run.
+// Copies the files of a run that ./deploy needs.
 std::string copy_of(const std::string& run, const TemporaryFolder& folder) {
     for (const char* name :
          {"config.toml", "run.json", "model.safetensors", "program.safetensors"}) {
@@ -74,7 +74,7 @@ int64_t right_of(const Tensor& logits, const Tensor& labels) {
     return right;
 }
 
-// A text in a file of a folder replaced where it occurs first.
+// Replaces the first occurrence of a text in a file.
 void edit(const std::string& path, const std::string& from, const std::string& to) {
     std::string text = read_bytes(path);
     const size_t at = text.find(from);
@@ -82,7 +82,7 @@ void edit(const std::string& path, const std::string& from, const std::string& t
     write_bytes(path, text.replace(at, from.size(), to));
 }
 
-// Interrupts ./deploy once `ready`; what it leaves.
+// Interrupts ./deploy once `ready`; returns its result.
 template <class Ready>
 ProcessOutcome interrupted_deploy(const Arguments& arguments, const Ready& ready) {
     TrainProcess process(arguments, 0, "deploy");
@@ -95,7 +95,7 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-// Ends with this code and one line of error that has the part.
+// True if it ends with this code and one line of error that contains the part.
 bool fails(const Arguments& arguments, int code, const std::string& part) {
     const ProcessOutcome end = run_deploy(arguments);
     const bool ok = end.code == code && end.out.empty() && contains(end.err, "error: ") &&
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(the_gap_of_the_float_simulation_is_measured) {
     int64_t codes = 0;
     for (const json& layer : gap.at("layers")) codes += layer.at("codes").get<int64_t>();
     BOOST_TEST(gap.at("codes") == codes);
-    // Those of the averages are compared here too.
+    // The codes of the averages are compared here too.
     BOOST_TEST(codes == found.at("codes_compared").get<int64_t>() + 30 * 512);
 
     const ProcessOutcome more = run_deploy({run, "--images", "31", "--no-layers"});
@@ -235,7 +235,7 @@ BOOST_AUTO_TEST_CASE(hardware_that_agrees_is_taken_and_any_other_refused) {
     BOOST_TEST(fails({run, "--hardware", "toaster"}, 2, "toaster"));
 }
 
-// The run's settings carry the accumulator to ./deploy, the bundle to --verify.
+// The run's settings pass the accumulator policy to ./deploy, the bundle passes it to --verify.
 BOOST_AUTO_TEST_CASE(an_accumulator_goes_with_the_run_and_its_bundle) {
     const std::string run = runs().folder({"--hardware", "fbgemm", "--accumulator", "acc16",
                                            "--algo", "minmax", "--bits", "8", "--epochs", "0"});
@@ -297,7 +297,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_differs_ends_with_1) {
     }
     save_program(run + "program.safetensors", program);
     BOOST_TEST(fails({run, "--images", "2"}, 1, "lowered to: layer2.0.conv1: bias[3] is "));
-    // Another row with the same formats does not hide it.
+    // Another row with the same formats does not hide the difference.
     BOOST_TEST(fails({run, "--hardware", "xnnpack"}, 1, "layer2.0.conv1: bias[3] is "));
     const std::string golden = folder.path("golden");
     BOOST_TEST(fails({run, "--golden", golden}, 1, "layer2.0.conv1"));
@@ -314,7 +314,7 @@ BOOST_AUTO_TEST_CASE(a_changed_configuration_is_one_line) {
     copy_of(run_on("tflite"), folder);
     edit(run + "config.toml", "model = \"resnet18\"", "model = \"resnet34\"");
     BOOST_TEST(fails({run}, 3, "model = \"resnet34\", and the run had \"resnet18\": it was"));
-    // Both records changed: the network that they speak of is another than the program's.
+    // Both records changed consistently: they describe another network than the program's.
     copy_of(run_on("tflite"), folder);
     edit(run + "config.toml", "\nbits = 4", "\nbits = 8");
     for (const char* bits : {"bits", "weight-bits", "activation-bits"}) {
@@ -322,7 +322,7 @@ BOOST_AUTO_TEST_CASE(a_changed_configuration_is_one_line) {
              std::string("\"") + bits + "\": 8");
     }
     BOOST_TEST(fails({run}, 1, " others); a file of the run was changed since training"));
-    // Where the data lie is no part of what was trained.
+    // The location of the data is not part of the training.
     copy_of(run_on("tflite"), folder);
     edit(run + "config.toml", "data-path = \"", "data-path = \"/.");
     BOOST_TEST(run_deploy({run, "--images", "1"}).code == 0);
@@ -399,7 +399,7 @@ BOOST_AUTO_TEST_CASE(flags_without_effect_are_named) {
     BOOST_TEST(!contains(run_deploy({run, "--json", "--images", "1"}).err, "no effect"));
 }
 
-// Commands that are printed are typed again.
+// Printed commands are meant to be pasted.
 BOOST_AUTO_TEST_CASE(paths_of_printed_commands_are_quoted) {
     const TemporaryFolder folder;
     fs::create_directory(folder.path("my run"));

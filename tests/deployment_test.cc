@@ -1,6 +1,6 @@
 // Every deployable algorithm in a network: the simulation and the integers agree in every code and
-// logit, an evaluation does not depend on how images are batched, everything that learns is
-// reached; and what calibration and the re-estimation of batch norm leave.
+// logit, an evaluation does not depend on batches, everything that learns gets gradients; and the
+// results of calibration and of the re-estimation of batch norm.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <map>
@@ -28,7 +28,7 @@ Recipe recipe_of(const std::string& algorithm, const std::string& hardware, int 
     return recipe;
 }
 
-// Empty if the algorithm serves this hardware, else why not.
+// Empty if the algorithm supports this hardware, else the reason.
 std::string refusal(const Recipe& recipe) {
     try {
         quantize(small_network(), recipe);
@@ -39,7 +39,7 @@ std::string refusal(const Recipe& recipe) {
     }
 }
 
-// Why an algorithm is refused on a hardware, as its reason must say; empty: it deploys.
+// The expected reason why an algorithm is refused on a hardware; empty if it deploys.
 std::string expected_refusal(const Algorithm& row, const Hardware& hardware) {
     if (row.not_deployable) return "not deployable";
     const std::string name = row.name;
@@ -105,7 +105,7 @@ std::vector<Tensor> parameters_of(const QuantizedModel& model) {
 
 }  // namespace
 
-// A row whose rule drops a float bias, or adds none, would lose it without a word.
+// A row whose rule ignores a float bias would lose it silently.
 BOOST_AUTO_TEST_CASE(bias_and_requantization_of_a_row_fit) {
     for (const Hardware& hardware : hardware_table()) {
         BOOST_TEST((hardware.bias == BiasRule::real) == has_real_bias(hardware.requantize),
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(every_folding_is_the_same_in_integers) {
     }
 }
 
-// acl requantizes what one layer reads; a batch norm in between that is not folded reads floats,
+// acl requantizes the input of a single layer; an unfolded batch norm after a layer reads floats,
 // directly after the layer or after its ReLU.
 BOOST_AUTO_TEST_CASE(a_batch_norm_that_is_not_folded_reads_floats) {
     for (const bool relu_first : {false, true}) {
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(a_batch_norm_that_is_not_folded_reads_floats) {
     }
 }
 
-// A layer of one filter has one scale on a row per channel too: FBGEMM then fuses its float bias.
+// A layer of one filter has one scale even on a per-channel row: FBGEMM then fuses its float bias.
 BOOST_AUTO_TEST_CASE(a_layer_of_one_filter_is_the_same_in_integers) {
     GraphBuilder g({12, 12, 1}, Rng(3));
     const int x = g.conv2d("conv1", g.input(), 1, 8, 3, square_conv(1, 1));
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(a_layer_of_one_filter_is_the_same_in_integers) {
     }
 }
 
-// Every algorithm: padding must have a code to be summed as one.
+// Tries every algorithm: padding must have a code to be summed.
 BOOST_AUTO_TEST_CASE(every_accumulator_is_the_same_in_integers) {
     for (Recipe recipe : deployable()) {
         for (const auto policy : find_hardware(recipe.hardware).accumulators) {
@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(weights_and_activations_are_chosen_apart) {
             recipe.activation_algorithm = activation;
             check_integers(recipe);
             for (const auto& q : quantize(small_network(), recipe).quantizers) {
-                if (q->format.bits != 4) continue;  // the first and last may be minmax
+                if (q->format.bits != 4) continue;  // the first and last layer may use minmax
                 const std::string want = q->role == Role::weight ? weight : activation;
                 BOOST_TEST(q->algorithm->name == want, q->name);
             }
@@ -291,7 +291,7 @@ BOOST_AUTO_TEST_CASE(weights_and_activations_are_chosen_apart) {
 
 namespace {
 
-// What lowering says once the scale of this parameter has become `factor` times as large.
+// The message of lowering after the scale of this parameter is multiplied by `factor`.
 std::string refusal_of_scales(const std::string& hardware, const std::string& parameter,
                               float factor) {
     const QuantizedModel model = small_quantized(recipe_of("minmax", hardware, 8));
@@ -320,7 +320,7 @@ BOOST_AUTO_TEST_CASE(scales_that_the_library_refuses_are_refused_with_the_layer)
         const std::string text = refusal_of_scales(hardware, shortcut, factor);
         BOOST_TEST(contains(text, "lower: block2.add: the ratios"), hardware << text);
     }
-    // Scales of weights have a floor; those of outputs shrink multipliers further.
+    // Scales of weights have a floor; those of outputs decrease multipliers further.
     const std::string weights = "block1.conv1.weight.quantizer.scale";
     const std::string output = "block1.relu1.quantizer.scale";
     for (const auto& [hardware, parameter, factor] : {std::tuple{"xnnpack", weights, 0x1p30f},
@@ -335,7 +335,7 @@ BOOST_AUTO_TEST_CASE(scales_that_the_library_refuses_are_refused_with_the_layer)
 
 namespace {
 
-// The codes of pool1 and pool2 in simulation and in integers that differ.
+// Counts the codes of pool1 and pool2 that differ between simulation and integers.
 int64_t pooled_codes_different(const QuantizedModel& model, const Program& program) {
     std::map<std::string, std::vector<int32_t>> simulated;
     const Tensor images = small_images(12, 79);
@@ -394,7 +394,7 @@ BOOST_AUTO_TEST_CASE(windows_without_a_rule_are_refused_by_name) {
                       [&] { lower(model); }));
 }
 
-// MQBench 2: 8 bits, by the min-max rule but for LSQ and what calibrates as it does.
+// MQBench 2: 8 bits, by the min-max rule except for LSQ and algorithms that calibrate like it.
 BOOST_AUTO_TEST_CASE(ends_have_the_rule_of_their_algorithm) {
     const std::set<std::string> own{"lsq", "lsq+", "minmax", "tqt"};
     for (const Recipe& recipe : deployable()) {
@@ -409,7 +409,7 @@ BOOST_AUTO_TEST_CASE(ends_have_the_rule_of_their_algorithm) {
     }
 }
 
-// --calibration is for the layers between.
+// --calibration applies to the layers between the first and the last.
 BOOST_AUTO_TEST_CASE(ends_that_follow_their_range_start_from_it) {
     Recipe recipe = recipe_of("pact", "academic");
     recipe.activation_calibration = Calibration::mse;
@@ -438,8 +438,8 @@ BOOST_AUTO_TEST_CASE(everything_that_learns_gets_a_gradient) {
     }
 }
 
-// Images one by one, and all at once; and nothing is learned from looking. The first forward brings
-// the ranges of weights up to the last step.
+// Images one by one and all at once give the same, and evaluation learns nothing. The first forward
+// pass updates the ranges of weights after the last step.
 BOOST_AUTO_TEST_CASE(an_evaluation_does_not_depend_on_its_batches) {
     const Tensor images = small_images(6, 31);
     for (const Recipe& recipe : deployable()) {
@@ -462,8 +462,8 @@ BOOST_AUTO_TEST_CASE(an_evaluation_does_not_depend_on_its_batches) {
     }
 }
 
-// What a quantizer keeps of a stream does not depend on how it is cut. DSQ's averages move from
-// array to array by their definition (tests/dsq_test.cc).
+// A quantizer's statistics do not depend on how the stream is cut. DSQ's averages move with each
+// array by definition (tests/dsq_test.cc).
 BOOST_AUTO_TEST_CASE(calibration_in_pieces_is_calibration_at_once) {
     const Tensor x = random_tensor({8, 5, 7}, 3, -0.7f, 1.3f);
     for (const Algorithm& row : algorithms()) {
@@ -490,7 +490,7 @@ BOOST_AUTO_TEST_CASE(calibration_in_pieces_is_calibration_at_once) {
     }
 }
 
-// In the network: the first quantizer sees the images themselves, and constants stay what they are.
+// In the network: the first quantizer sees the images themselves, and constants do not change.
 BOOST_AUTO_TEST_CASE(calibration_of_a_network_in_pieces) {
     const Tensor images = small_images(12);
     for (const Recipe& recipe : deployable()) {
@@ -521,7 +521,7 @@ struct Moments {
     std::vector<double> mean, variance;  // unbiased
 };
 
-// Of each channel (the last axis) of a float array.
+// Moments of each channel (the last axis) of a float array.
 Moments moments_of(const Tensor& x) {
     const int64_t channels = x.shape()[x.shape().rank() - 1], n = x.numel() / channels;
     Moments m{std::vector<double>(channels), std::vector<double>(channels)};
@@ -599,7 +599,7 @@ BOOST_AUTO_TEST_CASE(re_estimated_statistics_are_the_averages_over_the_batches) 
         const auto still = quantizer_parameters(model);
         for (size_t i = 0; i < kept.size(); ++i)
             BOOST_TEST(same_bits(still[i], kept[i]), algorithm);
-        // Training goes on with the momentum it had.
+        // Training resumes with its old momentum.
         BOOST_TEST(model.training.node(model.training.find("bn1")).attributes.real("momentum") ==
                    before.real("momentum"));
     }

@@ -1,6 +1,6 @@
-// What the trainer says of quantizers: scales that fall to zero, parameters that are not finite,
-// values and gradients in the metrics; rates and decay of their own; and what a checkpoint brings
-// back.
+// The trainer's reports about quantizers: scales that fall to zero, parameters that are not finite,
+// values and gradients in the metrics; separate rates and decay; and the state that a checkpoint
+// restores.
 #include <boost/test/unit_test.hpp>
 #include <cfloat>
 #include <cmath>
@@ -20,7 +20,7 @@ Recipe recipe_of(const std::string& algorithm, const std::string& hardware = "ac
     Recipe recipe;
     recipe.hardware = hardware;
     recipe.algorithm = algorithm;
-    // onnxruntime's activations have zero points, its weights one scale a channel.
+    // onnxruntime's activations have zero points, its weights a scale for each channel.
     if (find_algorithm(algorithm).not_deployable) recipe.simulate = Simulate::qdq;
     return recipe;
 }
@@ -45,7 +45,7 @@ Parameter& parameter(const Process& process, const std::string& quantizer, const
     fail(ErrorKind::runtime, "test: no quantizer is called ", quantizer);
 }
 
-// The next step takes `momentum` of that element of the parameter, and little else.
+// Makes the next step move that element of the parameter by `momentum` times the rate.
 void push(Process& process, const Parameter& p, int64_t element, float momentum) {
     auto state = process.optimizer.export_state();
     Tensor pushed = Tensor::zeros(p.value.shape());
@@ -77,7 +77,7 @@ std::vector<std::string> names_of(const std::vector<std::shared_ptr<Parameter>>&
 
 }  // namespace
 
-// By name, channel and step, once; then how often.
+// Reported once, with name, channel and step; then only counted.
 BOOST_AUTO_TEST_CASE(a_scale_that_falls_below_zero_is_reported_once) {
     const TemporaryFolder folder;
     const auto process = process_of("lsq", folder, "onnxruntime");
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_scale_that_falls_below_zero_is_reported_once) {
     BOOST_TEST(process->position.step == 5);
 }
 
-// One line for all of them.
+// One line covers all of them.
 BOOST_AUTO_TEST_CASE(scales_that_fall_together_are_reported_together) {
     const TemporaryFolder folder;
     const auto process = process_of("lsq", folder);
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_scale_of_zero_is_reported) {
                process->screen.str());
 }
 
-// What must be positive; the others may have either sign.
+// Parameters that must be positive; the others may have either sign.
 BOOST_AUTO_TEST_CASE(each_algorithm_reports_what_must_be_positive) {
     struct Case {
         const char *algorithm, *suffix;
@@ -175,7 +175,7 @@ BOOST_AUTO_TEST_CASE(a_learned_parameter_that_is_not_finite_ends_the_run) {
     }
 }
 
-// minmax and dorefa keep their scales, so that only sizes tell.
+// minmax and dorefa keep their scales, so only sizes show the divergence.
 BOOST_AUTO_TEST_CASE(no_algorithm_survives_a_rate_out_of_all_bounds) {
     for (const Algorithm& row : algorithms()) {
         for (const double rate : {1e4, 1e30}) {
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(no_algorithm_survives_a_rate_out_of_all_bounds) {
     }
 }
 
-// Every kind of parameter, small and large, just below its limit and beyond it.
+// Every kind of parameter, small and large, just below its limit and above it.
 BOOST_AUTO_TEST_CASE(what_grows_out_of_all_proportion_ends_the_run) {
     struct Case {
         const char* name;
@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(what_grows_out_of_all_proportion_ends_the_run) {
     }
 }
 
-// Limits are relative: a network that starts large may stay large.
+// Limits are relative: a network with large initial values may keep them.
 BOOST_AUTO_TEST_CASE(limits_are_relative_to_the_start_of_the_phase) {
     Parameter weight;
     weight.name = "conv1.weight";
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(limits_are_relative_to_the_start_of_the_phase) {
     BOOST_TEST(!loss_diverged(99.0, {{}, 0.01}));
 }
 
-// Where fc's weights give the loss any size while they are far below their own limit.
+// fc's weights can make the loss arbitrarily large while far below their own limit.
 BOOST_AUTO_TEST_CASE(a_loss_out_of_all_proportion_ends_the_run) {
     const TemporaryFolder folder;
     const auto process = process_of("minmax", folder);
@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(a_loss_out_of_all_proportion_ends_the_run) {
                       [&] { process->train(settings); }));
 }
 
-// A resumed run measures from the same start.
+// A resumed run measures from the original start.
 BOOST_AUTO_TEST_CASE(the_start_of_a_phase_goes_with_the_checkpoint) {
     const TemporaryFolder folder;
     const auto process = process_of("minmax", folder);
@@ -265,7 +265,7 @@ BOOST_AUTO_TEST_CASE(the_start_of_a_phase_goes_with_the_checkpoint) {
     BOOST_TEST(other.position.start.largest.count("block2.conv1.weight") == 1u);
 }
 
-// No alarm for weights that start next to zero, as zero-initialised ones do.
+// Weights that start near zero, such as zero-initialised ones, must not raise an alarm.
 BOOST_AUTO_TEST_CASE(a_start_next_to_zero_is_no_divergence) {
     const TemporaryFolder folder;
     Process process("", folder.path(""), 1);
@@ -280,10 +280,10 @@ BOOST_AUTO_TEST_CASE(a_start_next_to_zero_is_no_divergence) {
     for (const auto& [name, size] : largest_magnitudes(process.parameters)) {
         if (name.ends_with("conv1.weight")) largest = std::max(largest, size);
     }
-    BOOST_TEST(largest > 1e3f * 1e-5f);  // it did move by more than the ratio
+    BOOST_TEST(largest > 1e3f * 1e-5f);  // it grew by more than the ratio
 }
 
-// Before its first step no rate of the phase can be at fault.
+// Before its first step the phase's rate cannot be the cause.
 BOOST_AUTO_TEST_CASE(a_fault_at_the_start_is_laid_to_the_phase_before) {
     const TemporaryFolder folder;
     const auto process = process_of("lsq", folder);
@@ -307,7 +307,7 @@ BOOST_AUTO_TEST_CASE(metrics_have_the_value_and_gradient_of_every_learned_parame
             for (const auto& [name, entry] : rows[1]["parameters"].items()) {
                 names.push_back(name);
                 BOOST_TEST(std::isfinite(entry.at("gradient").get<double>()), name);
-                BOOST_TEST(!entry.contains("channels"), name);  // academic: one a tensor
+                BOOST_TEST(!entry.contains("channels"), name);  // academic: one for the tensor
             }
         }
         std::vector<std::string> expected = names_of(learned);
@@ -317,7 +317,7 @@ BOOST_AUTO_TEST_CASE(metrics_have_the_value_and_gradient_of_every_learned_parame
             const double value = rows[1]["parameters"][p->name]["value"];
             BOOST_TEST(value == p->value.data<float>()[0], p->name);
         }
-        // A row that learns nothing at 4 bits says nothing.
+        // A row without learned parameters at 4 bits reports nothing.
         const std::set<std::string> learning{"lsq", "lsq+", "pact", "qil", "apot", "tqt"};
         BOOST_TEST(!expected.empty() == (learning.count(row.name) > 0), row.name);
     }
@@ -385,7 +385,7 @@ BOOST_AUTO_TEST_CASE(rates_and_decay_of_quantizers_act_on_them_alone) {
     }
 }
 
-// Learned parameters, kept ranges, signs and momentum, into a process that knows nothing of them.
+// Restores learned parameters, kept ranges, signs and momentum into a fresh process.
 BOOST_AUTO_TEST_CASE(checkpoints_bring_back_every_algorithm) {
     for (const Algorithm& row : algorithms()) {
         const TemporaryFolder folder;
@@ -409,7 +409,7 @@ BOOST_AUTO_TEST_CASE(checkpoints_bring_back_every_algorithm) {
     }
 }
 
-// Batch norm of the float network and of what is made of it; nothing else.
+// Applies to batch norm of the float network and of graphs made from it; to nothing else.
 BOOST_AUTO_TEST_CASE(decay_of_batch_norm_acts_on_it_alone) {
     const Graph network = small_network();
     set_norm_decay(network, 0.0f);

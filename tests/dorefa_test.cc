@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(golden_weights_and_codes) {
     BOOST_TEST(now.grads.parameters.empty());
 }
 
-// With 2^8 codes the grid shows the weights themselves: w_bar within half a step.
+// With 2^8 codes the grid resolves the weights themselves: w_bar within half a step.
 BOOST_AUTO_TEST_CASE(golden_weights_behind_tanh) {
     Quantizer q = weights(format_of(8, false, false));
     const Use now = use(q, golden_weights);
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(values_are_not_scaled_back) {
 }
 
 BOOST_AUTO_TEST_CASE(ties_of_the_largest_weight_share_its_gradient) {
-    QuantFormat narrow = format_of(4);  // both ends are codes of it: none is masked
+    QuantFormat narrow = format_of(4);  // contains both ends: none is masked
     narrow.narrow = true;
     Quantizer q = weights(narrow);
     const std::vector<float> w{0.5f, -0.2f, -0.5f, 0.3f, 0.5f}, dy{0.3f, 1.0f, -0.4f, 0.7f, 0.9f};
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(one_largest_weight_takes_it_all) {
         near(now.dx(), through_tanh({w.begin(), w.end()}, {dy.begin(), dy.end()}, {0}), 1e-6));
 }
 
-// The largest magnitude is that of the whole tensor, the range that of the channel.
+// The largest magnitude is taken over the whole tensor, the range over the channel.
 BOOST_AUTO_TEST_CASE(channels_share_one_maximum) {
     Quantizer q = weights(format_of(4, true, true, 0), 2);
     const Tensor w = Tensor::from(std::vector<float>{0.9f, -0.2f, 0.1f, 0.05f}, {2, 2});

@@ -10,7 +10,7 @@ using namespace gradus;
 
 BOOST_AUTO_TEST_SUITE(dropout, *boost::unit_test::label("unit"))
 
-// The mask is drawn by the script too, from the same generator.
+// The script draws the same mask, from the same generator.
 BOOST_AUTO_TEST_CASE(golden_forward_and_backward) {
     const Variable x(golden("dropout/x"), true);
     const Variable y = gradus::dropout(x, 0.25f, Rng(12345), true);

@@ -25,7 +25,7 @@ std::vector<float> range_of(const Quantizer& q) {
     return {q.values_of("low")[0], q.values_of("high")[0]};
 }
 
-// The rise of the soft staircase from a step's beginning: its slope, integrated.
+// Integrates the slope of the soft staircase from the beginning of a step.
 double rise(const Quantizer& q, double begin, double part) {
     constexpr int pieces = 4000;
     std::vector<float> x;
@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(golden_staircase) {
     }
 }
 
-// phi lies on the same side of a half as v: the codes are those of the plain quantizer.
+// phi is on the same side of a half as v: the codes equal those of the plain quantizer.
 BOOST_AUTO_TEST_CASE(codes_are_hard) {
     const Use now =
         use_as_is(unit_steps(DsqForm::soft), {-9, -8.2f, -0.5f, 0.3f, 0.5f, 0.51f, 1.5f, 7.4f, 9});
@@ -71,14 +71,14 @@ BOOST_AUTO_TEST_CASE(the_soft_mask_is_not_rounded) {
     BOOST_TEST(near(plain, {1, 1, 1, 1, 1, 1, 0}, 0));
 }
 
-// Mean 1/6, deviation 0.488535 (n - 1): mean -+ 2.6 deviations, at every forward.
+// Mean 1/6, standard deviation 0.488535 (n - 1): mean -+ 2.6 of them, at every forward pass.
 BOOST_AUTO_TEST_CASE(weights_are_clipped_at_deviations) {
     Quantizer q = make_quantizer({"dsq", Role::weight, format_of(4)});
     observe(q, row_of(golden_weights));
     BOOST_TEST(near(range_of(q), {-1.1035249, 1.4368583}, 1e-6));
     BOOST_TEST(near({use_as_is(q, golden_weights).scale()}, {.1915811}, 1e-6));
     for (const bool training : {true, false}) {
-        use(q, {1.0f, 1.0f, 4.0f}, training);  // deviation sqrt(3)
+        use(q, {1.0f, 1.0f, 4.0f}, training);  // standard deviation sqrt(3)
         BOOST_TEST(near(range_of(q), {2 - 2.6 * std::sqrt(3.0), 2 + 2.6 * std::sqrt(3.0)}, 1e-6));
         use(q, golden_weights, training);
         BOOST_TEST(near(range_of(q), {-1.1035249, 1.4368583}, 1e-6));
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(ranges_begin_at_zero_where_nothing_negative_comes) {
         const Use now = use_as_is(q, {0.0f, 4.5f});
         BOOST_TEST(near({now.scale()}, {4.5 / 15}, 1e-6));
         BOOST_TEST(now.zero_point() == 0);
-        // A value below zero that comes after all makes it no wider.
+        // A later value below zero does not widen it.
         observe(q, Tensor::from(std::vector<float>{-900, 4.5f}, {1, 2}));
         BOOST_TEST(near({use_as_is(q, {0.0f}).scale()}, {4.5 / 15}, 1e-6));
     }

@@ -1,7 +1,7 @@
-// dyadic -- dyadic rationals in integers: what a rule's definition says, without a float operation.
+// dyadic -- dyadic rationals in integers: evaluates a rule's definition without float operations.
 //
 // A value is n 2^exponent. Products and sums are exact; quotients keep 60 bits more than their
-// operands and a sticky bit below, so that every rounding of at most 53 bits is the right one.
+// operands and a sticky bit below, so that every rounding of at most 53 bits is correct.
 #pragma once
 
 #include <bit>
@@ -26,7 +26,7 @@ inline __int128 saturated(__int128 v, __int128 limit) {
 // n / 2^shift as an integer.
 inline __int128 shift_rounded(__int128 n, int shift, Tie tie) {
     if (shift == 0) return n;
-    if (shift > 125) return 0;  // below a half: all operands have less than 124 bits
+    if (shift > 125) return 0;  // below a half: operands have less than 124 bits
     const __int128 unit = __int128{1} << shift, below = floor_divide(n, unit);
     const __int128 rest = n - below * unit, half = unit / 2;
     if (rest != half) return rest > half ? below + 1 : below;
@@ -54,28 +54,28 @@ struct Dyadic {
     }
     bool power_of_two() const { return reduced().n == 1; }
 
-    // The fewest bits.
+    // Reduces n to its fewest bits.
     Dyadic reduced() const {
         Dyadic r = *this;
         if (n == 0) return {0, 0};
         for (; r.n % 2 == 0; r.n /= 2) ++r.exponent;
         return r;
     }
-    // To a significand of `width` bits, ties to even: 24 is float, 53 is double (while neither
-    // overflows nor is subnormal).
+    // Rounds to a significand of `width` bits, ties to even: 24 is float, 53 is double (while
+    // neither overflows nor is subnormal).
     Dyadic rounded(int width) const {
         const int extra = bits() - width;
         if (extra <= 0) return reduced();
         return Dyadic{shift_rounded(n, extra, even), exponent + extra}.reduced();
     }
     Dyadic f32() const { return rounded(24); }
-    // Toward zero.
+    // Rounds toward zero.
     Dyadic truncated(int width) const {
         const int extra = bits() - width;
         if (extra <= 0) return *this;
         return Dyadic{n / (__int128{1} << extra), exponent + extra}.reduced();
     }
-    // To an integer; beyond 2^90 it stays there.
+    // Rounds to an integer; saturates at 2^90.
     __int128 integer(Tie tie) const {
         if (exponent <= 0) return shift_rounded(n, -exponent, tie);
         if (n == 0) return 0;
@@ -87,7 +87,7 @@ struct Dyadic {
 inline Dyadic operator*(const Dyadic& a, const Dyadic& b) {
     return Dyadic{a.n * b.n, a.exponent + b.exponent}.reduced();
 }
-// Where the exponents are too far apart for 128 bits, the smaller operand becomes a sticky bit.
+// If the exponents are too far apart for 128 bits, the smaller operand becomes a sticky bit.
 inline Dyadic operator+(const Dyadic& a, const Dyadic& b) {
     const Dyadic x = a.reduced(), y = b.reduced();
     if (x.n == 0) return y;

@@ -1,4 +1,4 @@
-// encodings -- AIMET's and TensorRT's files say what the grids are.
+// encodings -- AIMET's and TensorRT's files match the grids.
 #include "io/encodings.h"
 
 #include <boost/test/unit_test.hpp>

@@ -15,7 +15,7 @@ Tensor output_of(const Graph& network, const Tensor& images) {
     return execute(network, images, RunMode{}).output.data();
 }
 
-// Against the largest number of the network's output.
+// Relative to the largest number of the network's output.
 double relative_difference(const Tensor& a, const Tensor& b) {
     double worst = 0, largest = 0;
     for (int64_t i = 0; i < a.numel(); ++i) {
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(the_function_stays) {
         const Graph untouched = detached_copy(network);
         BOOST_TEST(!equalize(network).pairs.empty());
         const Tensor after = output_of(network, images);
-        BOOST_TEST(!same_bits(before, after));  // it did something
+        BOOST_TEST(!same_bits(before, after));  // it changed something
         BOOST_TEST(relative_difference(before, after) < 1e-4);
         BOOST_TEST(same_bits(output_of(untouched, images), before));
     }
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(ranges_come_together) {
     for (const EqualizedPair& pair : result.pairs) {
         BOOST_TEST(pair.spread_after < 0.5 * pair.spread_before, pair.first);
     }
-    // Nothing is left to do.
+    // A second pass has nothing left to do.
     for (const EqualizedPair& pair : equalize(network).pairs) {
         BOOST_TEST(std::fabs(pair.spread_after / pair.spread_before - 1) < 0.01, pair.first);
     }

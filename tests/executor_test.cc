@@ -1,4 +1,4 @@
-// executor -- a graph run node by node.
+// executor -- runs a graph node by node.
 #include "nn/executor.h"
 
 #include <boost/test/unit_test.hpp>

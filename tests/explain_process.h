@@ -1,4 +1,4 @@
-// explain_process -- ./explain on files of a folder of its own, and what it refuses.
+// explain_process -- runs ./explain on files in its own folder, and checks its refusals.
 #pragma once
 
 #include <boost/test/unit_test.hpp>

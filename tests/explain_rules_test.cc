@@ -1,5 +1,5 @@
 // ./explain requantize, add and average: answers worked out by hand, the same codes as the rules'
-// own functions, every rule's steps, what is refused.
+// own functions, every rule's steps, refusals.
 #include <cmath>
 
 #include "quant/hardware.h"
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(saturation_is_counted) {
     BOOST_TEST(out.says("tie, clamped"));
 }
 
-// After every rounding stands the integer that it gave, also where int32 ends.
+// Every rounding shows its integer unclamped, also beyond int32.
 BOOST_AUTO_TEST_CASE(what_is_clamped_is_shown_whole) {
     const auto shown = [](const std::string& rule, const std::string& scale) {
         Shifted out;
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(what_is_clamped_is_shown_whole) {
         const auto json = nlohmann::json::parse(out.end.out);
         for (const auto& element : json["elements"]) {
             rounded.push_back(element["rounded"]);
-            // Floats as large as these lose the zero point.
+            // Floats this large absorb the zero point.
             const int64_t zero = rule[1] == '1' || rule == "R9" ? 0 : rule == "R8" ? -128 : 3;
             BOOST_TEST(element["with_zero_point"] == rounded.back() + zero);
         }
@@ -460,7 +460,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
     refused(2, acc, {"--rule", "R1", "--weight-scale", "1", "--input-scale", "1e-60"},
             {"--input-scale", "float32"});
     refused(2, acc, {"--rule", "R1", "--weight-scale", "1e40000"}, {"--weight-scale", "float32"});
-    // No scale of its own is wrong, their product is.
+    // Each scale alone is legal, their product is not.
     for (const char* rule : {"R1", "R1b", "R1c", "R1f", "R2", "R3", "R8", "R9", "R10"}) {
         refused(2, acc, {"--rule", rule, "--input-scale", "1e30", "--weight-scale", "1e28"},
                 {rule, "multiplier 1.4", "2^31", "choose other scales"});
@@ -476,7 +476,7 @@ BOOST_AUTO_TEST_CASE(what_is_refused) {
             {"R5", "by at most 62"});
     refused(2, acc, {"--hardware", "xnnpack", "--weight-scale", "1000"}, {"xnnpack takes", "256"});
     refused(2, acc, {"--hardware", "xnnpack", "--weight-scale", "1e-10"}, {"xnnpack takes"});
-    // Zero points and codes that the row cannot have.
+    // Zero points and codes that the row does not allow.
     const auto zero = [&](const std::string& place, const std::string& z, const std::string& part) {
         refused(2, acc,
                 {place[0] == 'R' ? "--rule" : "--hardware", place, "--weight-scale", "0.5",

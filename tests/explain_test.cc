@@ -1,4 +1,4 @@
-// ./explain: golden vectors through its files, what the flags imply, what it refuses.
+// ./explain: golden vectors through its files, consequences of flags, refusals.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <numbers>
@@ -19,7 +19,7 @@ Tensor vector_of(const Floats& values) {
     return Tensor::from(values, {static_cast<int64_t>(values.size())});
 }
 
-// `./explain quantizer` on an array, its files in a folder of their own.
+// Runs `./explain quantizer` on an array, with its files in a separate folder.
 struct Explained {
     TemporaryFolder folder;
     std::string text;
@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(wrong_usage_is_2) {
     refused_on(x, 2, {"--algo", "pact", "--per-channel", "0"}, {"pact", "per channel"});
     refused_on(x, 2, {"--algo", "tqt", "--asymmetric"}, {"tqt", "asymmetric"});
     refused_on(x, 2, {"--algo", "qil", "--simulate", "exact"}, {"qil", "not deployable"});
-    // What would change nothing is no answer to a question.
+    // Flags without effect are refused.
     refused_on(x, 2, {"--dsq-form", "ste"}, {"--dsq-form ste", "lsq has one", "--algo dsq"});
     refused_on(x, 2, {"--reading", "code"}, {"--reading code", "changes nothing", "drop it"});
     refused_on(x, 2, {"--algo", "dsq", "--dsq-form", "ste", "--reading", "code"}, {"--reading"});

@@ -25,7 +25,7 @@ class FakeQuantizeGolden {
     int64_t cases() const { return arrays_.at("x").shape()[0]; }
     int axis() const { return axis_; }  // of the scales; -1: one for all
 
-    // What `name` holds for case k.
+    // The array `name` for case k.
     Tensor row(const std::string& name, int64_t k) const {
         const Tensor& all = arrays_.at(name);
         std::vector<int64_t> dims;
@@ -41,7 +41,7 @@ class FakeQuantizeGolden {
     }
     float grad_factor(int64_t k) const { return arrays_.at("grad_factor").data<float>()[k]; }
 
-    // The real zero points, put on the grid.
+    // The real zero points, rounded to the grid.
     std::vector<int32_t> rounded_zero_points(int64_t k) const {
         std::vector<int32_t> z;
         for (const float real : row("learned_zero_point", k).to_vector<float>()) {
@@ -50,7 +50,7 @@ class FakeQuantizeGolden {
         return z;
     }
 
-    // PyTorch's gradient of the operator with one scale truncates z + 1/2 where its forward pass
+    // PyTorch's gradient of the operator with one scale truncates z + 1/2, while its forward pass
     // rounds z: one more for every z < 0.
     bool gradient_uses_another_zero_point(int64_t k) const {
         return axis_ < 0 && arrays_.at("learned_zero_point").data<float>()[k] < -0.5f;

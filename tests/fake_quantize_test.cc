@@ -1,5 +1,5 @@
 // fake_quantize: PyTorch's operators, the codes to the bit, layouts, large arrays, devices; and the
-// two places where PyTorch's learnable gradient follows another rule than its own forward.
+// two cases in which PyTorch's learnable gradient differs from the rule of its forward pass.
 #include "quant/fake_quantize.h"
 
 #include <boost/test/unit_test.hpp>
@@ -46,7 +46,7 @@ Tensor straight_through(const Tensor& x, const Tensor& dy, const Grids& g) {
     return dx;
 }
 
-// Of one golden case: the fixed integer zero points, or the real ones put on the grid.
+// The grids of one golden case: the fixed integer zero points, or the real ones rounded.
 Grids fixed_grids(const FakeQuantizeGolden& all, int64_t k) {
     return {all.layout(), all.row("scale", k).to_vector<float>(),
             all.row("zero_point", k).to_vector<int32_t>(), all.range(k)};
@@ -77,7 +77,7 @@ float slope_at(const Tensor& x, const Tensor& dy, int64_t i, const Grids& g) {
     return inside ? dy.data<float>()[i] : 0.0f;
 }
 
-// How many elements of both outputs differ from the definition.
+// Counts elements of both outputs that differ from the definition.
 int64_t wrong(const Tensor& x, const Tensor& dy, const Grids& g) {
     const Tensor x_hat = fake(x, g), dx = straight_through(x, dy, g);
     int64_t count = 0;
@@ -115,7 +115,8 @@ BOOST_AUTO_TEST_CASE(golden_values_and_gradients) {
     }
 }
 
-// The learnable operators put a real zero point on the grid first; then they say the same.
+// The learnable operators round a real zero point to the grid first; then they agree with the fixed
+// ones.
 BOOST_AUTO_TEST_CASE(golden_learnable_values_and_gradients) {
     for (const std::string folder : {"tensor", "channel0", "channel1", "channel2"}) {
         const FakeQuantizeGolden all(folder);
@@ -132,9 +133,9 @@ BOOST_AUTO_TEST_CASE(golden_learnable_values_and_gradients) {
     }
 }
 
-// At x = (k + 1/2) s our gradient asks for rne(x / s) + z, as the forward pass of both does.
-// PyTorch's learnable CPU gradient asks for rne(z + x / s): another code where z is odd, and
-// another mask where that code leaves the range.
+// At x = (k + 1/2) s our gradient uses rne(x / s) + z, like the forward pass of both. PyTorch's
+// learnable CPU gradient uses rne(z + x / s): another code if z is odd, and another mask if that
+// code leaves the range.
 BOOST_AUTO_TEST_CASE(at_ties_the_gradient_follows_the_code) {
     const FakeQuantizeGolden all("ties");
     for (int64_t k = 0; k < all.cases(); ++k) {
@@ -222,13 +223,13 @@ BOOST_AUTO_TEST_CASE(what_is_no_number_and_what_is_infinite) {
         const bool inside = want[i / 9] == 0.0f;
         BOOST_TEST(x_hat[i] == want[i / 9], "value " << values[i]);
         BOOST_TEST((x_hat[i] != 0.0f || !std::signbit(x_hat[i])));
-        // A gradient passes as it is, or not at all.
+        // A gradient passes unchanged, or not at all.
         BOOST_TEST(inside == !std::isfinite(dx[i]), "gradient at " << values[i]);
         BOOST_TEST((inside || dx[i] == 0.0f));
     }
 }
 
-// From 64 MiB on outputs are written past the caches. An odd number of elements, and of rows.
+// Outputs of 64 MiB and more bypass the caches. An odd number of elements, and of rows.
 BOOST_AUTO_TEST_CASE(large_arrays_are_by_the_definition) {
     const int64_t n = 7 * int64_t{2396781};
     const Tensor x = random_tensor({n}, 4, -3, 3), dy = random_tensor({n}, 5, 0.5, 1);
@@ -239,7 +240,7 @@ BOOST_AUTO_TEST_CASE(large_arrays_are_by_the_definition) {
     }
 }
 
-// The places before and after an output keep what they held, wherever it begins and ends.
+// Memory before and after an output is unchanged, whatever its alignment.
 BOOST_AUTO_TEST_CASE(nothing_else_is_written) {
     const int64_t large = (int64_t{16} << 20) + 13, margin = 16;
     for (const int64_t n : {int64_t{0}, int64_t{1}, int64_t{7}, int64_t{8}, int64_t{31}, large}) {

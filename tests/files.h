@@ -1,4 +1,4 @@
-// files -- what tests of readers and writers need: a folder that vanishes, and errors looked at.
+// files -- helpers for tests of readers and writers: a temporary folder, and checks of errors.
 #pragma once
 
 #include <stdlib.h>
@@ -62,8 +62,8 @@ inline std::string read_bytes(const std::string& path) {
     return content.str();
 }
 
-// True if action() throws an Error of this kind, in one line that contains every part. What it
-// does instead goes to stderr.
+// True if action() throws an Error of this kind, in one line that contains every part. Prints any
+// other outcome on stderr.
 template <class Action>
 bool throws(ErrorKind kind, const std::vector<std::string>& parts, const Action& action) {
     try {

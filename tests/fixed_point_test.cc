@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t count = 10'000'000;
 
-// Every seventh value is an edge, or near one; the others have all magnitudes.
+// Every seventh value is an edge, or near one; the others cover all magnitudes.
 int32_t seek(const Rng& rng, int64_t i, uint64_t which) {
     const uint64_t at = 4 * i + 2 * which;
     const int32_t wide = static_cast<int32_t>(rng.bits(at));

@@ -1,5 +1,5 @@
-// The foldings of batch norm with a quantizer that keeps weights as they are: then all of them are
-// batch norm. What rounding does to each is in tests/folding_golden_test.cc.
+// Foldings of batch norm with a quantizer that leaves weights unchanged: then all of them equal
+// batch norm. tests/folding_golden_test.cc tests the effect of rounding on each.
 #include "quant/fold_batch_norm.h"
 
 #include <boost/test/unit_test.hpp>
@@ -20,7 +20,7 @@ Parameter& parameter(const Graph& graph, const std::string& name) {
     return *graph.node(graph.find(name)).parameter;
 }
 
-// A convolution with batch norm, whose parameters are all of them at work.
+// A convolution with batch norm, with no parameter at its neutral value.
 Graph layer(bool biased) {
     GraphBuilder g({7, 7, 3}, Rng(1));
     const int conv = g.conv2d("conv", g.input(), 3, channels, 3, square_conv(2, 1));
@@ -82,7 +82,7 @@ Tensor output(const Graph& graph, bool training) {
     return execute(graph, images(), RunMode{training}).output.data();
 }
 
-// So that the running statistics are those of the batch.
+// Sets the running statistics to those of the batch.
 void measure(const Graph& network) {
     Graph graph = network;
     graph.node(graph.output()).attributes.set("momentum", 1.0);
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(inference_is_batch_norm_on_running_statistics) {
             const Graph inference = folded(layer(biased), folding, false);
             BOOST_TEST(close(output(inference, false), expected, 1e-5));
             BOOST_TEST(same_bits(output(inference, false), frozen));
-            BOOST_TEST(same_bits(output(inference, true), frozen));  // training moves no statistics
+            BOOST_TEST(same_bits(output(inference, true), frozen));  // statistics are unchanged
             const Graph training = folded(layer(biased), folding, true);
             BOOST_TEST(close(output(training, false), expected, 1e-5));
         }
@@ -133,14 +133,14 @@ BOOST_AUTO_TEST_CASE(all_foldings_agree_on_a_batch_of_running_statistics) {
         const Tensor expected = output(network, false);
         BOOST_TEST(close(output(detached_copy(network), true), expected, 1e-5));
         for (const Folding folding : foldings) {
-            const Graph own = detached_copy(network);  // training moves its statistics
+            const Graph own = detached_copy(network);  // training changes its statistics
             BOOST_TEST(close(output(folded(own, folding, true), true), expected, 1e-5),
                        static_cast<int>(folding));
         }
     }
 }
 
-// Statistics that a step has moved move the next one's weights only where they should.
+// Statistics changed by a step affect the next step's weights only in the foldings that read them.
 BOOST_AUTO_TEST_CASE(whitepaper_reads_the_deviation_that_the_batch_has_updated) {
     const Graph network = layer(false);
     const Graph graph = folded(network, Folding::whitepaper, true);

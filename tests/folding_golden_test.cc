@@ -13,7 +13,7 @@ namespace {
 constexpr double tolerance = 1e-6;
 constexpr float input_scale = 0.1f, weight_scale = 0.25f;
 
-// All samples are multiples of the input's scale, so that its quantizer keeps them.
+// All samples are multiples of the input's scale, so its quantizer does not change them.
 Tensor samples() {
     return Tensor::from<float>({1.0f, -0.5f, 0.2f, 0.8f, -1.5f, 0.3f, 0.7f, 1.1f}, {4, 1, 1, 2});
 }
@@ -40,7 +40,7 @@ Graph example_network(bool biased) {
     return network;
 }
 
-// Scales are given, not learned: that of the input is exact, that of the weights the table's.
+// Scales are given, not learned: the input's is exact, the weights' is the table's.
 QuantizedModel example(const std::string& hardware, Simulate simulate, int folding,
                        bool biased = false) {
     Recipe recipe;
@@ -67,7 +67,7 @@ void check_values(const Tensor& found, const std::vector<double>& expected) {
 
 const Tensor dy = Tensor::from<float>({1.0f, -0.5f, 0.25f, 2.0f}, {4, 1, 1, 1});
 
-// As tests/golden/make_folding.py prints them; the convolution's bias is 0.3 or none.
+// The output of tests/golden/make_folding.py; the convolution's bias is 0.3 or none.
 struct Row {
     int folding;
     bool biased;
@@ -200,8 +200,8 @@ BOOST_AUTO_TEST_CASE(every_folding_in_training) {
     }
 }
 
-// Merged, the layer computes what it computes frozen. While the residual r of the rounding stays it
-// is x (w + r) + b, of which differences are the gradients.
+// A merged layer computes the same as a frozen one. While the residual r of the rounding is
+// constant it is x (w + r) + b, whose gradients are finite differences.
 BOOST_AUTO_TEST_CASE(merged_is_frozen_with_parameters_of_its_own) {
     for (const bool biased : {false, true}) {
         for (const Simulate simulate : {Simulate::exact, Simulate::qdq}) {
@@ -233,8 +233,8 @@ BOOST_AUTO_TEST_CASE(merged_is_frozen_with_parameters_of_its_own) {
     }
 }
 
-// y = conv(x, Q(w gamma / sigma)) + beta + (b - mu) gamma / sigma on running statistics, which
-// stay.
+// y = conv(x, Q(w gamma / sigma)) + beta + (b - mu) gamma / sigma on running statistics, which do
+// not change.
 BOOST_AUTO_TEST_CASE(evaluation_of_the_folded_graph) {
     for (int folding = 0; folding <= 4; ++folding) {
         for (const Row& row : rows) {

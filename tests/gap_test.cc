@@ -1,5 +1,5 @@
-// The gap between the float simulation and the integers, and the certificate: whatever it proves is
-// so, on every hardware row and for every algorithm; and it proves most of what is equal.
+// The gap between the float simulation and the integers, and the certificate: everything it proves
+// is true, on every hardware row and for every algorithm; and it proves most of the equal codes.
 #include "integer/gap.h"
 
 #include <boost/test/unit_test.hpp>
@@ -21,7 +21,7 @@ Recipe recipe_of(const std::string& algorithm, const std::string& hardware, int 
     return recipe;
 }
 
-// What is measured on a few batches.
+// Measurements on a few batches.
 struct Measured {
     QuantizedModel model;
     Program program;
@@ -34,14 +34,14 @@ struct Measured {
     }
 };
 
-// Moves the scale of a quantizer, so that its layer's constants are no longer those of the program.
+// Changes the scale of a quantizer, so that its layer's constants differ from the program's.
 void scale_by(const QuantizedModel& model, const std::string& quantizer, float factor) {
     for (const auto& q : model.quantizers) {
         if (q->name == quantizer) q->parameter("scale").value.data<float>()[0] *= factor;
     }
 }
 
-// Codes on their way to another grid: a ReLU that is after a pool of codes, not before it.
+// Codes that are rescaled: a ReLU after a pool of codes, not before it.
 Graph rescaling_network() {
     GraphBuilder g({12, 12, 1}, Rng(6));
     int x = g.batch_norm("bn", g.conv2d("conv", g.input(), 1, 8, 3, square_conv(1, 1)), 8);
@@ -50,8 +50,8 @@ Graph rescaling_network() {
     return g.finish(g.linear("fc", x, 8, 5));
 }
 
-// Filters and images of one large number and of 2047 equal small ones: the float sum of a filter
-// rounds to the same side all the way.
+// Filters and images of one large number and of 2047 equal small ones: every addition of a filter's
+// float sum rounds to the same side.
 constexpr int64_t kTerms = 2048, kFilters = 64;
 
 Graph drifting_network() {
@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(what_is_proven_is_equal_on_every_row) {
                 BOOST_TEST(total.forced.different <= total.near_tie, name);
                 BOOST_TEST(m.gap.images() == 64);
                 BOOST_TEST(total.codes > 50000);
-                if (algorithm == std::string("lsq+")) continue;  // proves nothing where it is free
+                if (algorithm == std::string("lsq+")) continue;  // proves nothing if z is free
                 BOOST_TEST(total.near_tie < total.codes / (is_coarse(hardware) ? 2 : 10),
                            name << ": " << total.near_tie << " of " << total.codes);
             }
@@ -110,7 +110,7 @@ BOOST_AUTO_TEST_CASE(codes_that_are_rescaled_or_averaged_are_within_their_bounds
         const Recipe recipe = recipe_of("lsq", hardware.name, 8);
         const Measured rescaled(recipe, rescaling_network());
         BOOST_TEST(rescaled.gap.total().proven_different == 0, hardware.name);
-        // counts differ, where the library can leave padding out
+        // counts differ, if the library can leave padding out
         const PoolAttrs& window = pool_windows[hardware.always_counts_padding ? 1 : 2];
         const Measured averaged(recipe, pooled_network(window));
         BOOST_TEST(averaged.gap.total().proven_different == 0, hardware.name);
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_proven_of_sums_that_may_saturate) {
     BOOST_TEST(m.gap.total().proven_different == 0);
 }
 
-// s_x s_w leaves float: what the integers then compute is none of the bound's business.
+// s_x s_w overflows float: the bound does not cover the integers' result.
 BOOST_AUTO_TEST_CASE(nothing_is_proven_of_scales_that_overflow) {
     const QuantizedModel model = small_quantized("academic", Simulate::exact);
     for (const auto& q : model.quantizers) {
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(float_batch_norm_between_is_bounded_too) {
     BOOST_TEST(m.gap.total().near_tie < m.gap.total().codes / 10);
 }
 
-// The first layer of the program is made to be off: both runs see it there, the free one after it.
+// Corrupts the first layer of the program: both runs report it there, the free one also after it.
 BOOST_AUTO_TEST_CASE(a_wrong_layer_is_seen_where_it_is) {
     const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
     const Program program = lower(model);
@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_layer_is_seen_where_it_is) {
     BOOST_TEST(behind_free > behind_forced);
 }
 
-// The free run is the simulation that --simulate qdq trains by.
+// The free run is the same simulation as in training by --simulate qdq.
 BOOST_AUTO_TEST_CASE(the_free_run_is_the_comparison_in_qdq) {
     const QuantizedModel model = small_quantized("tflite", Simulate::qdq);
     const Program program = lower(model);
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(the_free_run_is_the_comparison_in_qdq) {
     BOOST_TEST(comparison.codes_different() > 0);
 }
 
-// An image without an output near a tie: the free run gives its codes.
+// For an image without outputs near a tie, the free run gives the integers' codes.
 BOOST_AUTO_TEST_CASE(images_that_are_proven_are_equal) {
     const QuantizedModel model = small_quantized("academic", Simulate::exact);
     const Program program = lower(model);
@@ -223,7 +223,7 @@ BOOST_AUTO_TEST_CASE(images_that_are_proven_are_equal) {
     BOOST_TEST(proven > 50);
 }
 
-// The model simulates afterwards as it did before.
+// The model's way of simulating is restored.
 BOOST_AUTO_TEST_CASE(the_model_is_left_as_it_was) {
     const Measured m(recipe_of("lsq", "xnnpack", 4));
     for (const auto& q : m.model.quantizers) BOOST_TEST((q->simulate == Simulate::exact));

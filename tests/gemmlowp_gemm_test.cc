@@ -12,7 +12,7 @@ using namespace gradus;
 
 namespace {
 
-// Debian's libgemmlowp-dev; images that leave /usr/share/doc out unpack it into third_party.
+// Debian's libgemmlowp-dev; images without /usr/share/doc unpack it into third_party.
 const char* const places[] = {
     "/usr/share/doc/libgemmlowp-dev/examples/test/test_data.cc",
     "third_party/libgemmlowp-dev/usr/share/doc/libgemmlowp-dev/examples/test/test_data.cc"};

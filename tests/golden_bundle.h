@@ -1,4 +1,4 @@
-// golden_bundle -- a bundle of golden vectors changed on purpose.
+// golden_bundle -- changes a bundle of golden vectors on purpose.
 #pragma once
 
 #include "io/golden_files.h"
@@ -11,17 +11,17 @@ inline void write_bytes(const std::string& path, const std::string& content) {
     std::ofstream(path, std::ios::binary) << content;
 }
 
-// A manifest, and sums that fit it.
+// Writes a manifest, and matching sums.
 inline void write_manifest(const std::string& folder, const GoldenJson& manifest) {
     const std::string text = manifest.dump(1) + "\n";
     write_bytes(folder + "/manifest.json", text);
     try {
         write_bytes(folder + "/SHA256SUMS", golden_sums(manifest, text));
-    } catch (const nlohmann::json::exception&) {  // it has lost its shape
+    } catch (const nlohmann::json::exception&) {  // it no longer has the right shape
     }
 }
 
-// The manifest with an entry of each file changed by `change`, and sums that fit it.
+// Applies `change` to each file's entry in the manifest, and writes matching sums.
 template <class Change>
 void rewrite_manifest(const std::string& folder, const Change& change) {
     GoldenJson manifest = read_golden_manifest(folder);
@@ -31,7 +31,7 @@ void rewrite_manifest(const std::string& folder, const Change& change) {
     write_manifest(folder, manifest);
 }
 
-// Hashes as a careful forger would write them.
+// Recomputes the hashes, as a careful forger would.
 inline void sign_again(const std::string& folder) {
     rewrite_manifest(folder, [&](GoldenJson& entry, const std::string& name) {
         entry["sha256"] = sha256_file(folder + "/" + name);

@@ -1,4 +1,4 @@
-// golden -- a bundle comes back equal, can be computed by others, and shows every kind of damage.
+// golden -- a bundle replays equal, can be computed by others, and every kind of damage is found.
 #include "io/golden.h"
 
 #include <boost/test/unit_test.hpp>
@@ -56,7 +56,7 @@ std::vector<std::string> files_in(const std::string& folder) {
     return names;
 }
 
-// What verify says first of a bundle in which one element of a file grew by one.
+// The first difference that verify reports after one element of a file grew by one.
 std::string after_increment(const std::string& name, int64_t element) {
     const TemporaryFolder folder;
     const std::string path = copy_of_bundle(folder);
@@ -69,7 +69,7 @@ std::string after_increment(const std::string& name, int64_t element) {
     return verify_golden(path).back().difference;
 }
 
-// Every leaf of a manifest by its JSON pointer; of many scales of a layer's channels three.
+// Every leaf of a manifest by its JSON pointer; only three of many scales of a layer's channels.
 std::map<std::string, GoldenJson> leaves_of(const GoldenJson& manifest) {
     std::map<std::string, GoldenJson> leaves;
     const std::function<void(const std::string&, const GoldenJson&)> walk =
@@ -90,7 +90,7 @@ std::map<std::string, GoldenJson> leaves_of(const GoldenJson& manifest) {
     return leaves;
 }
 
-// Another value for a number or a text that stands for one; nothing for what only people read.
+// Another value for a number or a text with the same role; empty for entries only people read.
 std::optional<GoldenJson> changed_value(const std::string& place, const GoldenJson& value) {
     const auto is = [&](const char* part) { return place.find(part) != std::string::npos; };
     const auto ends = [&](const char* end) { return place.ends_with(end); };
@@ -103,7 +103,7 @@ std::optional<GoldenJson> changed_value(const std::string& place, const GoldenJs
                              : std::nullopt;
 }
 
-// The operator of a layer that computes in float: such layers are not replayed.
+// True for the operator of a layer that computes in float: such layers are not replayed.
 bool of_float(const GoldenJson& manifest, const std::string& place) {
     if (place.rfind("/layers/", 0) != 0) return false;
     const std::string rest = place.substr(8);
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(the_files_have_their_names_shapes_and_types) {
     BOOST_TEST(!fs::exists(b + "/002_maxpool/accumulator.npy"));
 }
 
-// A reader looks for what a rule reads, whatever its values: with 2 bits many shifts are 0.
+// A reader expects all constants of a rule, whatever their values: with 2 bits many shifts are 0.
 BOOST_AUTO_TEST_CASE(every_constant_has_its_file_and_a_bias_its_unit) {
     const std::map<std::string, std::set<std::string>> read{
         {"R1", {"multiplier"}},
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(every_constant_has_its_file_and_a_bias_its_unit) {
                boost::test_tools::per_element());
 }
 
-// From the files and the manifest, by the formula in quant/requantize.h and nothing of ours.
+// Uses only the files, the manifest and the formula in quant/requantize.h.
 BOOST_AUTO_TEST_CASE(others_can_compute_a_layer) {
     const std::string layer = sound_bundle() + "/001_conv1/";
     const GoldenJson json = read_golden_manifest(sound_bundle()).at("layers").at(1);
@@ -309,7 +309,7 @@ BOOST_AUTO_TEST_CASE(a_missing_or_shortened_file_is_named) {
         throws(ErrorKind::data, {"manifest.json"}, [&] { verify_golden(folder.path("nothing")); }));
 }
 
-// Hashes are right again: only replaying can tell.
+// The hashes are right again: only replaying can detect the change.
 BOOST_AUTO_TEST_CASE(what_was_changed_and_signed_again_differs_in_its_element) {
     BOOST_TEST(is_prefix("003_block1.conv1/output.npy[0, 0, 1, 2] is ",
                          after_increment("003_block1.conv1/output.npy", 10)));
@@ -332,8 +332,8 @@ BOOST_AUTO_TEST_CASE(what_was_changed_and_signed_again_differs_in_its_element) {
     BOOST_TEST(is_prefix("logits.npy[0, 4] is ", after_increment("logits.npy", 4)));
 }
 
-// Each number of the manifest and each text that is one, changed and signed again as a careful
-// forger would: a value that nobody looks at could say anything.
+// Changes each number of the manifest, and each text that stands for one, and signs again as a
+// careful forger would: an unchecked value could be anything.
 static void check_every_number_of_the_manifest(const std::string& hardware) {
     const TemporaryFolder folder;
     const std::string path = folder.path("g");
@@ -384,7 +384,7 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_together_is_no_crash) {
         });
         return by_manifest && throws(ErrorKind::data, {part}, [&] { verify_golden(path); });
     };
-    // Numbers of the manifest that no number may be.
+    // Values that no number of the manifest may have.
     const auto found = [&](const char* pointer, const GoldenJson& value) {
         const std::string path = copy_of_bundle(folder);
         GoldenJson manifest = read_golden_manifest(path);

@@ -1,4 +1,4 @@
-// idx -- plain and packed files are read alike; every damage is one line that names the file.
+// idx -- plain and packed files read alike; each kind of damage is one line that names the file.
 #include "data/idx.h"
 
 #include <boost/test/unit_test.hpp>
@@ -34,7 +34,7 @@ constexpr char kPackedBytes[] =
     "\x4c\x4a\x4e\x49\x4d\x4b\xcf\xc8\xcc\xca\xce\x01\x00\x22\x96\x67\xa2\x1c\x00\x00\x00";
 const std::string kPacked(kPackedBytes, sizeof kPackedBytes - 1);
 
-// A build with ZLIB=0 says so instead of unpacking; then there is nothing else to test.
+// A build with ZLIB=0 reports that instead of unpacking; then there is nothing else to test.
 bool can_unpack() {
     const std::vector<uint8_t> bytes(kPacked.begin(), kPacked.end());
     try {

@@ -1,5 +1,5 @@
-// image_folder -- folders and lists are read alike, the same bits on any number of threads, damage
-// is named, and ./train runs on it.
+// image_folder -- folders and lists read alike, the same bits on any number of threads, damage is
+// named, and ./train runs on it.
 #include "data/image_folder.h"
 
 #include <boost/test/unit_test.hpp>
@@ -68,7 +68,7 @@ std::string epoch_bits(const TemporaryFolder& folder, int threads, uint64_t seed
     training.augmentation = {
         .flip = true, .jitter = {0.4f, 0.4f, 0.4f, 0.1f}, .resized_crop = true};
     DatasetOptions large = options(folder);
-    large.image_size = 256;  // long enough in the making for several threads to take part
+    large.image_size = 256;  // slow enough for several threads to take part
     Loader loader(open_dataset(large).train, training, Rng(seed));
     loader.start(0);
     Sha256 hash;
@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(folders_are_checked) {
     refused({"train", "no folders of classes"});
 }
 
-// The notes of the data line, without that of the hash.
+// The notes of the data line, without the hash.
 std::string notes_of(const TemporaryFolder& folder) {
     std::string line = open_dataset(options(folder)).announcement;
     const std::string hash = "; data_sha256 is of names, sizes and labels, not of pixels";
@@ -355,11 +355,11 @@ BOOST_AUTO_TEST_CASE(a_damaged_image_stops_or_is_left_out_and_counted) {
     BOOST_TEST(lenient->damaged_count() == 2);
 }
 
-// Batches of two: the first has no sound image, the third one, the last is a half with none.
+// Batches of two: the first has no intact image, the third one, the last is half a batch with none.
 BOOST_AUTO_TEST_CASE(a_batch_of_nothing_but_damage_is_passed_over) {
     const TemporaryFolder folder;
     write_folders(folder);
-    fs::remove(folder.path("train/owl/5.png"));  // 17 are left
+    fs::remove(folder.path("train/owl/5.png"));  // 17 remain
     for (const char* name :
          {"train/ant/0.png", "train/ant/1.png", "train/ant/4.png", "train/owl/4.JPEG"}) {
         fs::remove(folder.path(name));
@@ -405,7 +405,7 @@ BOOST_AUTO_TEST_CASE(train_passes_over_batches_of_damage) {
     for (const char* name : {"ant/0", "ant/1", "bee/0", "bee/3", "owl/0"}) {
         fs::resize_file(folder.path(join("train/", name, ".png")), 9);
     }
-    // Batch norm over a single image has huge gradients, so the rates are next to nothing.
+    // Batch norm over a single image has huge gradients, so the rates are tiny.
     for (const auto& [size, model] : {std::pair{"1", "resnet20"}, {"2", "resnet18"}}) {
         const ProcessOutcome end = run_train(short_run(
             folder, {"--image-size", "8", "--stem", "imagenet", "--batch-size", size, "--max-steps",
@@ -436,7 +436,7 @@ BOOST_AUTO_TEST_CASE(train_runs_to_its_end_and_with_damage_as_told) {
     BOOST_TEST(skipped.err.find("val/bee/1.JPEG", first + 1) == std::string::npos, skipped.err);
 }
 
-// Calibration decodes 384 photographs: the stop falls within, and the run is done again from there.
+// Calibration decodes 384 photographs: the stop falls within it, and resuming repeats it.
 BOOST_AUTO_TEST_CASE(train_can_be_stopped_while_photographs_are_decoded) {
     const TemporaryFolder folder, runs;
     write_folders(folder);

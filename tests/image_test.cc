@@ -1,4 +1,4 @@
-// image -- JPEG and PNG as Pillow decodes them; damaged, oversized and foreign files are named.
+// image -- JPEG and PNG as Pillow decodes them; damaged, oversized and unsupported files are named.
 #include "data/image.h"
 
 #include <boost/test/unit_test.hpp>
@@ -68,7 +68,7 @@ bool decodes(const char* stem) {
     return undecodable_jpeg(header.value()).empty();
 }
 
-// libjpeg-turbo gives Pillow's pixels; stb_image nearly, or the file is refused by name.
+// libjpeg-turbo gives Pillow's pixels; stb_image nearly so, or refuses the file by name.
 BOOST_AUTO_TEST_CASE(jpeg_pixels_are_those_of_pillow) {
     const bool turbo = version_build().find("+libjpeg-turbo") != std::string::npos;
     std::vector<std::string> undecodable;
@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(jpeg_that_no_decoder_takes_is_named) {
     std::vector<uint8_t> thirds = changed(11, 0x31);
     thirds.at(frame + 14) = 0x21;
     BOOST_TEST(refused(thirds, "not whole parts of the largest one's"));
-    BOOST_TEST(refused(changed(9, 2), "truncated or corrupt"));  // its length is of three channels
+    BOOST_TEST(refused(changed(9, 2), "truncated or corrupt"));  // its length is for three channels
     std::vector<uint8_t> two = changed(9, 2);
     two.at(frame + 3) = 14;
     two.erase(two.begin() + frame + 16, two.begin() + frame + 19);
@@ -133,8 +133,8 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_of_a_png_is_seen) {
     }
 }
 
-// One that no scan uses, in a segment of the right length: the decoder would write beyond its
-// arrays and go on.
+// A table that no scan uses, in a segment of the right length: the decoder would write beyond its
+// arrays and continue.
 BOOST_AUTO_TEST_CASE(a_huffman_table_of_more_than_256_codes_is_refused) {
     for (const int codes : {256, 400}) {
         std::vector<uint8_t> table(2 + 2 + 17 + codes);

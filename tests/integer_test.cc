@@ -1,4 +1,4 @@
-// The simulation and the Program: no difference in exact mode, and every tampering is found.
+// The simulation and the Program: no difference in exact mode, and every manipulation is found.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <cstdio>
@@ -23,7 +23,7 @@ Instruction& instruction(Program& program, const std::string& name) {
     throw std::runtime_error("no instruction " + name);
 }
 
-// A Program shares its constants with nothing, so that a test may change them.
+// Copies a Program with all its constants, so that a test may change them.
 Program own_copy(const Program& program) {
     Program copy = program;
     for (Instruction& i : copy.instructions) {
@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(float_simulation_differs_and_is_counted) {
     for (int i = 0; i < 20; ++i) comparison.add(small_images(100, 200 + i), IntegerKernel::fastest);
     BOOST_TEST(comparison.codes_different() > 0);
     BOOST_TEST(comparison.first_different() != "");
-    // Lowering leaves the simulation as it was.
+    // Lowering does not change the simulation.
     for (const auto& q : model.quantizers) BOOST_TEST((q->simulate == Simulate::qdq));
 }
 
@@ -187,7 +187,7 @@ BOOST_AUTO_TEST_CASE(ties_of_the_argmax_go_to_the_lowest_index) {
     BOOST_TEST(argmax(logits, 4) == 1);
 }
 
-// In a training step with the statistics frozen, the forward is the integer one.
+// In a training step with frozen statistics, the forward pass equals the integers.
 BOOST_AUTO_TEST_CASE(codes_are_simulated_with_the_tape_as_without) {
     const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
     const Tensor images = small_images(8);

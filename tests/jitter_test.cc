@@ -1,5 +1,5 @@
 // jitter -- torchvision's adjustments on Pillow images to the last bit; factors and orders are
-// drawn.
+// random.
 #include "data/jitter.h"
 
 #include <boost/test/unit_test.hpp>
@@ -19,7 +19,7 @@ Tensor golden(const std::string& name) {
 
 using Adjust = void (*)(float factor, uint8_t* rgb, int64_t count);
 
-// Bytes that are not torchvision's, over all factors.
+// Counts bytes that differ from torchvision's, over all factors.
 int64_t different(const std::string& name, Adjust adjust, const std::vector<float>& factors) {
     const std::vector<uint8_t> from = golden("input").to_vector<uint8_t>();
     const std::vector<uint8_t> expected = golden(name).to_vector<uint8_t>();

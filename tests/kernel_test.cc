@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(every_task_runs_once) {
     }
 }
 
-// Many more threads than cores, in loops too short for most of them and in some that are not.
+// Many more threads than cores, in loops too short for most of them and in longer ones.
 BOOST_AUTO_TEST_CASE(hundreds_of_threads_end) {
     const int before = thread_count();
     for (const int threads : {33, 500}) {
@@ -96,14 +96,14 @@ BOOST_AUTO_TEST_CASE(hundreds_of_threads_end) {
         for (int loop = 0; loop < 2000; ++loop) {
             parallel_tasks(loop % 100 == 0 ? 600 : loop % 7, [&](int64_t i) { ++runs[i]; });
         }
-        // Of 7 loops one has more than 5 tasks; the last 593 places are only in the long ones.
+        // One of 7 loops has more than 5 tasks; only the long ones have the last 593 places.
         BOOST_TEST(std::count(runs.begin() + 7, runs.end(), 20) == 593, threads);
         BOOST_TEST(std::accumulate(runs.begin(), runs.end(), 0) == 17937, threads);
     }
     set_thread_count(before);
 }
 
-// Tasks that wait for one another: all threads that were asked for are there.
+// Tasks that wait for each other: all requested threads exist.
 BOOST_AUTO_TEST_CASE(every_thread_takes_part) {
     const int before = thread_count();
     set_thread_count(9);
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(every_thread_takes_part) {
     set_thread_count(before);
 }
 
-// In a child, whose address space has room for the stacks of some, and not of all.
+// In a child, whose address space holds only some of the stacks.
 BOOST_AUTO_TEST_CASE(threads_that_the_system_does_not_give_are_refused) {
     set_thread_count(thread_count());  // no helpers that the child would miss
     const pid_t child = fork();

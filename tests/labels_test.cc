@@ -1,4 +1,4 @@
-// Labels: every test case says what it needs, by exactly one label of its own or of its suites.
+// Labels: every test case states its needs, by exactly one label of its own or of its suites.
 #include <algorithm>
 #include <array>
 #include <boost/test/tree/traverse.hpp>

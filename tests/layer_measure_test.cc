@@ -1,4 +1,4 @@
-// layer_measure -- the numbers of the table, computed once more in another way.
+// layer_measure -- recomputes the numbers of the table in another way.
 #include "run/deploy/layer_measure.h"
 
 #include <boost/test/unit_test.hpp>
@@ -15,7 +15,7 @@ using namespace gradus;
 
 namespace {
 
-// The network, the model on it, and what both gave on some images.
+// The network, the model, and the outputs of both on some images.
 struct Measured {
     Graph network = small_network();
     QuantizedModel model;
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(where_hardware_quantizes_inputs_the_place_is_what_the_layer
         const double expected = sqnr(floats.at(place), simulated.at(name));
         BOOST_TEST(std::fabs(*found.sqnr() - expected) < 1e-6, name);
     }
-    // Where batch norm is folded, a float output stands for what follows it.
+    // If batch norm is folded, a float output is compared after it.
     const Measured folded("acl");
     const Measurement other = folded.on({2});
     for (const LayerMeasure& l : other.layers()) {
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(where_hardware_quantizes_inputs_the_place_is_what_the_layer
     }
 }
 
-// A float output stands for its batch norm where the run folds, whatever the hardware would.
+// A float output includes its batch norm if the run folds, whatever the hardware's default.
 BOOST_AUTO_TEST_CASE(the_place_of_a_convolution_follows_the_folding_of_the_run) {
     for (const char* hardware : {"academic", "acl"}) {
         for (const Folding folding : {Folding::none, Folding::merge, Folding::torch}) {
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(the_place_of_a_convolution_follows_the_folding_of_the_run) 
     }
 }
 
-// Two batches are one: sums, counts and extremes over codes gathered by hand.
+// Two batches count as one: sums, counts and extremes over codes gathered by hand.
 BOOST_AUTO_TEST_CASE(ranges_and_saturation_are_those_of_the_codes) {
     for (const char* hardware : {"onnxruntime", "tflite", "tensorrt"}) {
         const Measured m(hardware);
@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(the_table_has_a_line_for_each_instruction) {
     BOOST_TEST(float_range_note(measured) == "");  // small sums
 }
 
-// A bias that grows until the layer's bound has passed 2^24.
+// Grows a bias until the layer's bound exceeds 2^24.
 BOOST_AUTO_TEST_CASE(what_a_float_may_round_is_noted_with_its_layer) {
     Measured m("onnxruntime");
     const int beta = m.model.inference.find("block1.bn1.bias");
@@ -275,7 +275,7 @@ BOOST_AUTO_TEST_CASE(rows_agree_or_say_in_what_they_do_not) {
     BOOST_TEST(row_difference(Options(), find_hardware("tflite"), other) ==
                "batch-norm folding 4 instead of -1");
     Options run;
-    run.bn_fold = "torch";  // of the run, whatever the rows would choose
+    run.bn_fold = "torch";  // the run's, whatever the row's default
     BOOST_TEST(row_difference(run, find_hardware("tflite"), other) == "");
     other = find_hardware("tflite");
     other.adaptive_sign = true;

@@ -64,9 +64,9 @@ BOOST_AUTO_TEST_CASE(values_and_gradients_are_those_of_pytorch) {
     }
 }
 
-// x = (k + 1/2) s, each element with a scale of its own. Where z is even PyTorch's gradient agrees;
-// where it is odd it rounds z + x / s at once, to another code than its forward pass, and every
-// residual has the other sign (tests/fake_quantize_test.cc looks at the mask).
+// x = (k + 1/2) s, with a separate scale for each element. If z is even PyTorch's gradient agrees;
+// if it is odd it rounds z + x / s at once, to another code than its forward pass, and every
+// residual has the other sign (tests/fake_quantize_test.cc tests the mask).
 BOOST_AUTO_TEST_CASE(at_ties_the_gradients_are_those_of_the_codes_in_use) {
     const FakeQuantizeGolden all("ties");
     for (int64_t k = 0; k < all.cases(); ++k) {

@@ -1,5 +1,5 @@
-// Vectors of LiteRT's kernels themselves (tests/golden/make_litert.py): the reference ones, which
-// the row tflite follows, and the XNNPACK delegate's.
+// Vectors of LiteRT's own kernels (tests/golden/make_litert.py): the reference ones, which the row
+// tflite follows, and the XNNPACK delegate's.
 #include <boost/test/unit_test.hpp>
 
 #include "quant/requantize_exact.h"

@@ -1,4 +1,4 @@
-// loader -- the same batches for any prefetch depth and from any place; errors and ends are clean.
+// loader -- the same batches for any prefetch depth and starting point; errors and ends are clean.
 #include "data/loader.h"
 
 #include <atomic>
@@ -68,7 +68,7 @@ std::map<int64_t, std::vector<float>> by_sample(const std::vector<Batch>& batche
     return images;
 }
 
-// Two channels with one value each, and an image that cannot be had.
+// Two channels with one value each, and an unreadable image.
 class Unreliable : public Dataset {
   public:
     explicit Unreliable(int64_t broken) : Dataset(make_facts()), broken_(broken) {}
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_loader_can_start_again) {
     BOOST_TEST(!loader.next().has_value());
 }
 
-// One batch is taken, two are ready, one is in the worker's hand: there it has to wait.
+// One batch is taken, two are ready, one is in progress: then the worker must wait.
 BOOST_AUTO_TEST_CASE(no_more_is_prepared_than_asked_for) {
     const auto data = std::make_shared<Unreliable>(-1);
     Loader loader(data, {.batch_size = 10, .prefetch = 2});

@@ -131,14 +131,15 @@ BOOST_AUTO_TEST_CASE(first_scale_of_activations_without_an_offset) {
     }
 }
 
-// The range ends where no negative value comes: at zero, which is on the grid.
+// If no value is negative the range starts at zero, which is on the grid.
 BOOST_AUTO_TEST_CASE(first_offset_of_a_range_that_begins_above_zero) {
     Quantizer q = make_quantizer(free_kind(Simulate::qdq));
     observe(q, row_of({1.0f, 3.0f}));
     BOOST_TEST(near({q.values_of("scale")[0], q.values_of("beta")[0]}, {.2, 0}, 1e-6));
 }
 
-// beta = -s z: dz of LSQ is -s dbeta (MQBench 2.2), and its ds has what s moves beta by, -z dbeta.
+// beta = -s z: dz of LSQ is -s dbeta (MQBench 2.2), and its ds includes the effect of s on beta, -z
+// dbeta.
 BOOST_AUTO_TEST_CASE(offset_and_zero_point_tell_the_same) {
     const std::vector<float> x{-5, -1, -.3f, 0, .3f, .7f, 1.1f, 3.4f, 3.8f, 9};
     Quantizer plus = make_quantizer(free_kind(Simulate::exact));
@@ -161,7 +162,7 @@ BOOST_AUTO_TEST_CASE(the_mask_is_not_rounded) {
     BOOST_TEST(near(use(q, {-8.4f, -8.0f, 7.0f, 7.1f, 7.4f}).dx(), {0, 1, 1, 0, 0}, 0));
 }
 
-// An integer zero point stays among the codes; the real offset may be anywhere.
+// An integer zero point stays among the codes; the real offset is unrestricted.
 BOOST_AUTO_TEST_CASE(projection) {
     for (const auto& [simulate, kept] :
          {std::pair{Simulate::exact, -7.5f}, {Simulate::qdq, -9.0f}}) {
@@ -178,7 +179,7 @@ BOOST_AUTO_TEST_CASE(projection) {
     }
 }
 
-// NaN has the lowest code, as everywhere (quant/numerics.h).
+// NaN gets the lowest code, as everywhere (quant/numerics.h).
 BOOST_AUTO_TEST_CASE(what_is_no_number) {
     for (const Simulate simulate : {Simulate::exact, Simulate::qdq}) {
         Quantizer q = make_quantizer(free_kind(simulate, format_of(4, true, false)));

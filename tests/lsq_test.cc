@@ -102,8 +102,8 @@ BOOST_AUTO_TEST_CASE(initial_scale_is_twice_the_mean_magnitude) {  // MQBench 1.
     BOOST_CHECK_CLOSE(q.parameter("scale").value.data<float>()[0], 0.3023716f, 1e-4);
 }
 
-// With the residual c = rne(v) - v frozen, the surrogate s (x/s + c), clipped where the code is,
-// has exactly the derivatives that LSQ claims.
+// With the residual c = rne(v) - v frozen, the surrogate s (x/s + c), clipped like the code, has
+// exactly the derivatives that LSQ claims.
 BOOST_AUTO_TEST_CASE(gradient_is_that_of_the_frozen_residual) {
     const Rng rng(11);
     const double h = 1e-6;
@@ -182,8 +182,8 @@ BOOST_AUTO_TEST_CASE(a_zero_point_is_projected_onto_the_codes) {
     }
 }
 
-// With its scale from the range (docs/decisions/004); the released code leaves it at zero, and
-// takes z from the minimum only where nothing is negative.
+// The zero point starts with its scale from the range (docs/decisions/004); the released code
+// leaves it at zero, and takes z from the minimum only if no value is negative.
 BOOST_AUTO_TEST_CASE(first_zero_point_in_both_readings) {
     const Tensor both = Tensor::from(std::vector<float>{.9f, -.2f, .1f, -.5f, .3f, .4f}, {6});
     const Tensor positive = Tensor::from(std::vector<float>{.9f, .2f, .1f, .5f, .3f, .4f}, {6});
@@ -224,7 +224,7 @@ BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads) {
     BOOST_TEST(results[0] == results[2]);
 }
 
-// Runs where a GPU is: codes and dx to the bit, the sums within their bound.
+// Runs only with a GPU: codes and dx to the bit, the sums within their bound.
 BOOST_AUTO_TEST_CASE(cuda_gives_the_codes_and_gradients_of_the_cpu) {
     const Tensor x = random({3, 70000}, 21, -2, 2), dy = random({3, 70000}, 22, -1, 1);
     const Tensor scale = Tensor::from(std::vector<float>{0.07f, 0.2f, 0.31f}, {3});
@@ -257,7 +257,7 @@ BOOST_AUTO_TEST_CASE(cuda_gives_the_codes_and_gradients_of_the_cpu) {
     for (int i = 0; i < 6; ++i) BOOST_TEST(std::fabs(sums[i] - gpu_sums[i]) < 0.02);
 }
 
-// Channels that training left at zero do not get a scale on which their bias leaves int32.
+// Channels that training left at zero do not get a scale that makes their bias overflow int32.
 BOOST_AUTO_TEST_CASE(dead_channels_start_near_the_scale_of_the_others) {
     const QuantFormat format{.bits = 8, .channel_axis = 0};
     const Tensor weights = Tensor::from<float>({1.0f, -0.5f, 0.0f, 3e-9f, 1e-3f, 0.0f}, {3, 2});

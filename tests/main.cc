@@ -1,6 +1,6 @@
-// The test program. Boost.Test reports each failure; this file counts the test cases and ends with
-// the slowest, with what they ran on and with how many passed. --shards=N runs them in N processes
-// at once, --shards in as many as there are cores.
+// The test program. Boost.Test reports each failure; this file counts the test cases and prints at
+// the end the slowest, the devices, and the number that passed. --shards=N runs them in N processes
+// at once, --shards in one for each core.
 #define BOOST_TEST_ALTERNATIVE_INIT_API
 #define BOOST_TEST_NO_MAIN
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 using namespace gradus;
 namespace bt = boost::unit_test;
 
-// What the tests could run on, seen by what can be allocated.
+// The devices of the tests, found by allocating on them.
 std::string devices() {
     const Device cuda = Device::cuda();
     if (!device_allocate.filled(cuda.type)) return "cpu (cuda: not in this build)";
@@ -29,7 +29,7 @@ std::string devices() {
     }
 }
 
-CaseTaker* taker = nullptr;  // Boost's initialization takes a function, no closure
+CaseTaker* taker = nullptr;  // Boost's initialization takes a function, not a closure
 bool sharded = false;
 
 bool begin() {
@@ -39,8 +39,7 @@ bool begin() {
     return true;
 }
 
-// N of the argument --shards=N, which is taken out; without "=N" the number of cores. 0: no
-// argument.
+// Removes the argument --shards=N and returns N; without "=N" the number of cores. 0 if absent.
 int shard_count(int& argc, char** argv) {
     const std::string flag = "--shards";
     char** const end = argv + argc;
@@ -62,8 +61,8 @@ void print_names(const char* title, const std::vector<const CaseRow*>& rows) {
     for (const CaseRow* row : rows) std::cout << title << row->name << '\n';
 }
 
-// Returns how many failed. Those that never began, or never ended, because a fatal signal ended
-// their process have failed too.
+// Returns the number of failures. A case that never began or never ended, because a fatal signal
+// ended its process, has failed too.
 int64_t report(const CaseTable& table) {
     std::vector<const CaseRow*> ended = table.in_state(CaseState::passed);
     const auto failed = table.in_state(CaseState::failed);

@@ -76,7 +76,7 @@ void check_codes(int low, int high) {
     BOOST_TEST(same_bits(leaf.grad(), floats.grad()));
 }
 
-// Padding never wins, although real 0 would: all codes may stand for negative numbers.
+// Padding never wins, although real 0 would: all codes may represent negative numbers.
 BOOST_AUTO_TEST_CASE(codes_stay_codes) {
     check_codes<uint8_t>(0, 255);
     check_codes<int8_t>(-128, 127);

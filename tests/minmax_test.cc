@@ -1,4 +1,4 @@
-// minmax: MQBench 1.3 to 1.7, ranges that are fixed and ranges that follow.
+// minmax: MQBench 1.3 to 1.7, fixed ranges and ranges that follow.
 #include <boost/test/unit_test.hpp>
 
 #include "tests/files.h"
@@ -23,7 +23,7 @@ QuantizerKind following(Role role, Reading reading = Reading::paper) {
     return kind;
 }
 
-// The range [low, high] that is kept.
+// The kept range [low, high].
 std::vector<float> range_of(const Quantizer& q) {
     return {q.values_of("low")[0], q.values_of("high")[0]};
 }
@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(golden_powers_of_two) {  // MQBench 1.4
     for (const auto& [scale, power] : table) {
         set_parameter(q, "scale", {scale});
         BOOST_TEST(use(q, golden_weights).scale() == power);
-        BOOST_TEST(q.values_of("scale")[0] == scale);  // the float is kept
+        BOOST_TEST(q.values_of("scale")[0] == scale);  // the parameter keeps the float
     }
 }
 
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(the_mask_is_on_the_rounded_code) {
     BOOST_TEST(near(now.dx(), {0, 1, 1, 1, 1, 1, 1, 0, 0}, 0));
 }
 
-// MQBench 1.3: the scale of a symmetric range makes a tie of +max and -max.
+// MQBench 1.3: in a symmetric range +max and -max are ties.
 BOOST_AUTO_TEST_CASE(both_ends_of_a_symmetric_range_are_ties) {
     Quantizer q = observed({"minmax", Role::weight, format_of(4)}, {-1.5f, 1.5f, 0.3f});
     const Use now = use(q, {-1.5f, 1.5f});
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_scale_of_nothing_is_the_floor) {
     BOOST_TEST(use(q, {0.0f}).scale() == kScaleFloor);
 }
 
-// Weights: by each forward's own range. Activations: 0.9 old + 0.1 new, in training only (P15).
+// Weights: the range of each forward pass. Activations: 0.9 old + 0.1 new, in training only (P15).
 BOOST_AUTO_TEST_CASE(ranges_that_follow) {
     Quantizer w = observed(following(Role::weight), {-1.5f, 1.5f});
     use(w, {-3.0f, 2.0f}, false);

@@ -10,7 +10,8 @@ using namespace gradus;
 
 namespace {
 
-// As in tests/golden/make_models.py, which made the vectors <golden>_eval, _train and _grad.
+// The same cases as in tests/golden/make_models.py, which made the vectors <golden>_eval, _train
+// and _grad.
 struct Case {
     const char* golden;
     const char* model;

@@ -1,4 +1,5 @@
-// models -- sizes, stems, widths and first weights; tests/models_golden_test.cc has the numbers.
+// models -- sizes, stems, widths and initial weights; tests/models_golden_test.cc tests the
+// numbers.
 #include "models/models.h"
 
 #include <boost/test/unit_test.hpp>
@@ -17,7 +18,7 @@ using namespace gradus;
 namespace {
 
 // Published: torchvision's and timm's counts at 3 channels and 1000 classes, ResNet-20 at 10; and
-// the MACs at the size of the paper's images, as PyTorch's modules have them.
+// the MACs at the papers' image sizes, counted on PyTorch's modules.
 struct Published {
     const char* name;
     int64_t side, classes;
@@ -51,7 +52,7 @@ const Tensor& value_of(const Graph& graph, const std::string& name) {
     return graph.node(graph.find(name)).parameter->value;
 }
 
-// Of the last node that still has an extent, and of the logits.
+// The shapes of the last node with height and width, and of the logits.
 std::pair<Shape, Shape> last_shapes(const Graph& graph) {
     const Shape sample = graph.sample_shape();
     Shape image;
@@ -254,7 +255,7 @@ BOOST_AUTO_TEST_CASE(same_padding_is_tensorflow_s) {
     }
 }
 
-// The builder follows the image through the network: 224 pads (0, 1), 112 too, then 5x5 at 56.
+// The builder tracks the image size through the network: 224 pads (0, 1), 112 too, then 5x5 at 56.
 BOOST_AUTO_TEST_CASE(efficientnet_pads_by_its_image) {
     const auto pads = [](int64_t side, const char* stem, const char* conv) {
         const Graph graph = build_model("efficientnet_lite0", {{side, side, 3}, 10, stem}, Rng(1));

@@ -1,4 +1,4 @@
-// npy -- what NumPy writes is read back; what is damaged is refused with one line.
+// npy -- reads what NumPy writes; refuses damaged files with one line.
 #include "io/npy.h"
 
 #include <boost/test/unit_test.hpp>

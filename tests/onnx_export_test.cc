@@ -1,5 +1,5 @@
-// onnx_export -- the files for each target and form, read back by the message classes: what stands
-// where, with which numbers, and what is refused.
+// onnx_export -- the files for each target and form, read back by the message classes: their nodes
+// and numbers, and refusals.
 #include "io/onnx_export.h"
 
 #include <boost/test/unit_test.hpp>
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(tensorrt_has_int8_zero_points_of_0_and_float_biases) {
     BOOST_TEST(file.count("Clip") == 0u);
 }
 
-// TensorRT's INT4 is for the weights of products alone.
+// TensorRT's INT4 is only for the weights of matrix products.
 BOOST_AUTO_TEST_CASE(tensorrt_keeps_four_bit_weights_in_int8) {
     Recipe recipe;
     recipe.hardware = "tensorrt";
@@ -320,7 +320,7 @@ BOOST_AUTO_TEST_CASE(qoperator_works_on_codes) {
     BOOST_TEST(four.values<uint8_t>(clip.input(2)).at(0) == 15);
 }
 
-// s8 with a zero point: ReLU is a clamp of the codes from below.
+// s8 with a zero point: ReLU clamps the codes from below.
 BOOST_AUTO_TEST_CASE(qoperator_clamps_where_the_type_does_not) {
     const Exported file = exported("tensorrt", 8, "onnxruntime");
     BOOST_TEST(file.count("Relu") == 5u);
@@ -350,7 +350,7 @@ BOOST_AUTO_TEST_CASE(qonnx_has_quantizers_of_any_width) {
     BOOST_TEST(integer(relu, "signed") == 0);
     BOOST_TEST(integer(relu, "narrow") == 0);
     BOOST_TEST(file.dims(relu.input(1)).empty());
-    // Its floats lie on the grid: they are the same codes again.
+    // Its floats are on the grid: rounding gives the same codes again.
     const auto w = file.values<float>(weight.input(0)), s = file.values<float>(weight.input(1));
     for (size_t e = 0; e < w.size(); ++e) {
         const float code = w[e] / s[e / 72];
@@ -380,7 +380,7 @@ BOOST_AUTO_TEST_CASE(a_float_network_is_written_with_its_batch_norm) {
     }));
 }
 
-// Channels are axis 1 in a file, so flattened pixels are turned first to lie as in the network.
+// Channels are axis 1 in a file, so flattened pixels are transposed first to match the network.
 BOOST_AUTO_TEST_CASE(joined_averaged_and_flattened_pixels_lie_as_in_the_network) {
     for (const bool counted : {true, false}) {
         GraphBuilder g({12, 12, 1}, Rng(1));
@@ -406,7 +406,7 @@ BOOST_AUTO_TEST_CASE(joined_averaged_and_flattened_pixels_lie_as_in_the_network)
     }
 }
 
-// ReLU6 whose quantizer reaches to 8: its end is the code of 6.
+// A ReLU6 whose quantizer reaches 8: the clamp ends at the code of 6.
 BOOST_AUTO_TEST_CASE(relu6_is_a_clip_of_codes_for_onnxruntime) {
     GraphBuilder g({12, 12, 1}, Rng(1));
     int x = g.relu6("act1", g.conv2d("conv1", g.input(), 1, 4, 3, square_conv(1, 1)));

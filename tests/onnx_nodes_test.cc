@@ -1,6 +1,6 @@
 // ONNX's own node vectors for QLinearConv, QLinearMatMul, ConvInteger, MatMulInteger,
-// QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, as Debian's libonnx-testdata carries
-// them, met exactly. Files hold NCHW and OIHW.
+// QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, from Debian's libonnx-testdata,
+// matched exactly. Files hold NCHW and OIHW.
 #include <onnx/onnx_pb.h>
 
 #include <boost/test/unit_test.hpp>
@@ -149,7 +149,7 @@ void check_conv_integer(const std::string& name) {
     }
 }
 
-// The axis of the scales, as a layout around it.
+// The layout around the axis of the scales.
 ChannelLayout layout_of(const NodeVector& vector) {
     const bool one = shape_of(vector.inputs[1]).numel() == 1;
     const int axis = one ? -1 : static_cast<int>(vector.integer("axis", 1));

@@ -1,5 +1,5 @@
-// ./deploy --onnx as a process, and scripts/compare_onnx.py on small runs: the files in
-// onnxruntime, where it is installed. The script says on stderr when it is not.
+// Runs ./deploy --onnx as a process, and scripts/compare_onnx.py on small runs: the files in
+// onnxruntime, if it is installed. If not, the script says so on stderr.
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 

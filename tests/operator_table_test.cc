@@ -1,5 +1,5 @@
-// Every row of the operator table has a numeric gradient test and golden vectors, which it meets
-// when called through the table. An operator that is added without them fails here.
+// Every row of the operator table has a numeric gradient test and golden vectors, and meets them
+// when called through the table. A new operator without them fails here.
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <set>
@@ -26,7 +26,7 @@ struct Coverage {
     const char* op;
     const char* gradient;  // the test case of its readable kernel's gradient
     std::vector<GoldenCase> golden;
-    const char* instead = nullptr;  // without vectors of its own: why
+    const char* instead = nullptr;  // why it has no vectors of its own
 };
 
 constexpr uint64_t kDropoutSeed = 12345;  // of its golden mask
@@ -86,7 +86,7 @@ std::vector<Coverage> coverage() {
          {},
          "a choice between its inputs, bit for bit in the same test"},
         {"dropout", "dropout/gradient_is_numeric", {{"dropout", {"x"}, {{"p", 0.25}}}}},
-        // Moves no number: the vectors say all, forward and backward.
+        // Moves no numbers: its vectors cover it completely, forward and backward.
         {"flatten", "flatten/golden_forward_and_backward", {{"flatten", {"x"}}}},
         {"global_average_pool",
          "global_average_pool/gradient_is_numeric",
@@ -137,8 +137,8 @@ bool is_statistic(const std::string& input) {
     return input.rfind("running_", 0) == 0;
 }
 
-// Forward and backward of one folder, by the row alone. The tolerance sees a wrong attribute or
-// order of inputs; the operators' own tests are the strict ones.
+// Forward and backward of one folder, through the row alone. The tolerance detects a wrong
+// attribute or order of inputs; the operators' own tests are strict.
 void meets_golden(const OperatorRow& row, const GoldenCase& c) {
     Node node;
     node.name = node.op = row.op;
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(every_row_meets_its_golden_vectors) {
             meets_golden(find_operator(c.op), g);
             folders.insert(g.folder);
         }
-        // No folder of an operator is left out.
+        // Every folder of an operator is used.
         for (const auto& entry : std::filesystem::recursive_directory_iterator("tests/golden/")) {
             const std::string file = entry.path().string().substr(sizeof "tests/golden/" - 1);
             if (file.rfind(std::string(c.op) + "/", 0) != 0 || !file.ends_with("/y.npy")) continue;
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(rounding_passes_the_gradient_on) {
         boost::test_tools::per_element());  // 0.3 / (0.5 * 0.25) = 2.4, -8.8
     step(rounded, bias);
 
-    // The average of codes, of which the gradient spreads to the pixels elsewhere.
+    // The average of codes; another operator spreads its gradient to the pixels.
     const Variable codes(Exact{{affine(random_codes<uint8_t>({1, 2, 2, 3}, 2, 0, 255), 0.5f, 0)}});
     const Variable leaf(Tensor::zeros({1, 1, 1, 3}), true);
     const Variable pooled = find_operator("global_average_pool").run(context, {codes});

@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(by_hand) {
     }
 }
 
-// Each of the two settings alone changes what PyTorch's groups change.
+// Each of the two settings alone has the effect of PyTorch's parameter groups.
 BOOST_AUTO_TEST_CASE(decay_and_rate_are_per_parameter) {
     for (const OptimizerOptions& options : {sgd(), adamw()}) {
         const Problem right(options.kind), decayed(options.kind), fast(options.kind);

@@ -1,4 +1,5 @@
-// options -- defaults, files and the command line in this order; every mistake is one line, usage.
+// options -- applies defaults, files and the command line in this order; every mistake is one line,
+// usage.
 #include "run/train/options.h"
 
 #include <boost/test/unit_test.hpp>
@@ -238,7 +239,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_half_understood_is_refused) {
     BOOST_TEST(refused({"--config", "/"}, {"folder"}));
 }
 
-// Every alias next to its name.
+// Gives every alias together with its name.
 BOOST_AUTO_TEST_CASE(a_file_says_each_thing_by_one_name) {
     const TemporaryFolder folder;
     Options options;

@@ -1,5 +1,5 @@
-// The libraries that the rules are named after, where they are installed:
-// scripts/compare_oracles.py runs them next to ./explain.
+// Runs the libraries that the rules are named after next to ./explain, by
+// scripts/compare_oracles.py, if they are installed.
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <iostream>

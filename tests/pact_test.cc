@@ -1,4 +1,4 @@
-// PACT: MQBench 2.3, its traps, and what it refuses.
+// PACT: MQBench 2.3, its pitfalls, and refusals.
 #include <boost/test/unit_test.hpp>
 
 #include "tests/files.h"
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(golden_signed_with_its_trap) {
     BOOST_TEST(now.learned(0) == -1.0f);
 }
 
-// docs/algorithms.md: signed symmetric grids mostly lose the gradient from above, others never do.
+// docs/algorithms.md: most signed symmetric grids lose the gradient from above, others never do.
 BOOST_AUTO_TEST_CASE(alpha_is_moved_from_above_on_few_signed_grids) {
     const auto moved = [](const QuantFormat& format) {
         int count = 0;
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(two_clips_where_the_zero_point_is_free) {
     BOOST_TEST(now.learned(1) == 2.0f);
 }
 
-// After ReLU: the zero point is qmin, in both signs of codes (MQBench 1.2).
+// After ReLU: the zero point is qmin, for both signs of codes (MQBench 1.2).
 BOOST_AUTO_TEST_CASE(one_clip_where_nothing_negative_comes) {
     for (const bool is_signed : {false, true}) {
         Quantizer q = with(format_of(4, is_signed, false), {6.0f});
@@ -91,8 +91,8 @@ BOOST_AUTO_TEST_CASE(one_clip_where_nothing_negative_comes) {
     }
 }
 
-// The lower clip is a tie that rounds up the zero point; alpha's code is one less than qmax, and no
-// larger input goes beyond it: PACT clips before it rounds.
+// The lower clip is a tie that rounds up the zero point; alpha's code is one below qmax, and no
+// larger input exceeds it: PACT clips before it rounds.
 BOOST_AUTO_TEST_CASE(no_code_lies_beyond_that_of_alpha) {
     Quantizer q = with(format_of(4, false, false), {12.5f, -2.5f});
     const Use now = use(q, {-100, 12.4f, 12.5f, 13, 100});

@@ -1,6 +1,6 @@
-// Where quantizers stand, node by node, in the blocks of MQBench's figures 4, 13 and 14: residual
-// blocks with and without downsample, inverted residuals, concat, pooling; and the integers of what
-// was placed.
+// The places of quantizers, node by node, in the blocks of MQBench's figures 4, 13 and 14: residual
+// blocks with and without downsample, inverted residuals, concat, pooling; and the integers of
+// these networks.
 #include "quant/placement.h"
 
 #include <boost/test/unit_test.hpp>
@@ -32,7 +32,7 @@ Names before(const Graph& network, const std::string& hardware) {
     return names;
 }
 
-// What quantize puts into the inference graph: the activation quantizers' nodes.
+// The nodes of activation quantizers that quantize adds to the inference graph.
 Names quantize_nodes(const Graph& graph) {
     Names names;
     for (const Node& node : graph.nodes()) {
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(quantizers_stand_behind_relu6) {
     BOOST_TEST(!dynamic_cast<const Quantizer&>(*g.node(q).payload).free_zero_point);
 }
 
-// Of two layers that the sum alone reads, graph 2 spares the deeper one, whatever side it is on.
+// If only the sum reads two layers, graph 2 spares the deeper one, on either side.
 BOOST_AUTO_TEST_CASE(the_deeper_layer_is_the_main_branch) {
     for (const bool main_first : {true, false}) {
         GraphBuilder g({12, 12, 1}, Rng(1));
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(the_deeper_layer_is_the_main_branch) {
     }
 }
 
-// A branch with an activation keeps its quantizer, and so does one that something else reads.
+// A branch with an activation keeps its quantizer, and so does one with another reader.
 BOOST_AUTO_TEST_CASE(only_what_the_sum_takes_from_its_accumulators_is_spared) {
     GraphBuilder g({12, 12, 1}, Rng(1));
     const int x = g.relu("relu", conv_bn(g, "stem", g.input(), 1, 8));
@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(what_a_concat_joins_shares_one_grid) {
     }
 }
 
-// In graph 1 the branches are joined as floats, each layer after with a quantizer of its own.
+// In graph 1 the branches are joined as floats, and each following layer has its own quantizer.
 BOOST_AUTO_TEST_CASE(graph_1_joins_floats) {
     BOOST_TEST((before(concat_network(), "acl") == Names{"stem", "a", "b", "c", "d", "fc"}));
 }

@@ -5,7 +5,7 @@
 
 namespace gradus {
 
-// Averages of windows after an activation and after none, where the zero point is free.
+// Windows averaged after an activation, and after none, where the zero point is free.
 inline Graph pooled_network(const PoolAttrs& attrs) {
     GraphBuilder g({12, 12, 1}, Rng(5));
     const auto layer = [&](const std::string& n, int x, int64_t in) {

@@ -39,7 +39,7 @@ double largest_difference(const Tensor& a, const Tensor& b) {
     return worst;
 }
 
-// Every folding that a hardware can do.
+// Every folding that a hardware supports.
 std::vector<Recipe> foldings() {
     std::vector<Recipe> recipes;
     for (const char* hardware : {"academic", "onnxruntime"}) {
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(formats_are_those_of_the_rows) {
     BOOST_TEST(w.format.qmin() == -7);
     BOOST_TEST(w.format.qmax() == 7);
     BOOST_TEST(w.parameter("scale").value.numel() == 64);
-    // After ReLU the zero point is qmin and does not learn; elsewhere it does.
+    // After ReLU the zero point is qmin and fixed; elsewhere it is learned.
     BOOST_TEST(!quantizer(ort, "layer1.0.relu1.quantizer").free_zero_point);
     BOOST_TEST(quantizer(ort, "layer1.0.bn2.quantizer").free_zero_point);
     BOOST_TEST(quantizer(ort, "layer2.0.downsample.1.quantizer").free_zero_point);
@@ -115,8 +115,8 @@ BOOST_AUTO_TEST_CASE(one_quantizer_serves_all_consumers_of_a_block_input) {
     for (int reader : readers) BOOST_TEST(g.node(reader).op == "conv2d");
 }
 
-// Folded equals unfolded in evaluation where the quantizers round next to nothing. The float
-// network is trained after it was quantized, as ./train does it.
+// Folded equals unfolded in evaluation if the quantizers' rounding is negligible. The float network
+// is trained after quantize, as ./train does.
 BOOST_AUTO_TEST_CASE(folding_keeps_the_function) {
     for (Recipe recipe : foldings()) {
         for (const Graph& network : {small_network(), with_conv_biases(small_network())}) {
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(training_and_inference_graph_share_what_they_learn) {
     }
 }
 
-// In the graph of inference too: it is trained once statistics are frozen.
+// Also in the inference graph, which is trained once statistics are frozen.
 BOOST_AUTO_TEST_CASE(every_parameter_that_learns_gets_a_gradient) {
     for (Recipe recipe : foldings()) {
         for (Simulate simulate : {Simulate::exact, Simulate::qdq}) {
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(every_parameter_that_learns_gets_a_gradient) {
     }
 }
 
-// To the last bit of the logits, hence of every code; and statistics stay.
+// Equal to the last bit of the logits, hence of every code; and statistics do not change.
 BOOST_AUTO_TEST_CASE(training_on_frozen_statistics_computes_the_inference) {
     for (const Recipe& recipe : foldings()) {
         const QuantizedModel model = small_quantized(recipe, 2, with_conv_biases(small_network()));
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(statistics_that_training_does_not_measure_are_not_estimated
         const int mean = model.training.find("bn1.running_mean");
         Tensor& value = model.training.node(mean).parameter->value;
         value.copy_from(Tensor::full(value.shape(), 50.0f));
-        estimate();  // the first batch forgets what was
+        estimate();  // the first batch replaces the old statistics
         BOOST_TEST(largest_difference(value, Tensor::zeros(value.shape())) < 10, name_of(recipe));
     }
 }
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(impossible_requests_are_usage_errors) {
     recipe.algorithm = "nothing";
     BOOST_CHECK_EXCEPTION(quantize(small_network(), recipe), Error, is_usage);
     recipe = Recipe{};
-    recipe.bn_fold = -1;  // on integers throughout
+    recipe.bn_fold = -1;  // the row computes in integers throughout
     BOOST_CHECK_EXCEPTION(quantize(small_network(), recipe), Error, is_usage);
     recipe = Recipe{};
     recipe.weight_bits = 9;

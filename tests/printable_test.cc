@@ -1,4 +1,4 @@
-// printable -- what a terminal would obey is shown, what people write stays.
+// printable -- escapes control sequences, and keeps ordinary text.
 #include "run/printable.h"
 
 #include <boost/test/unit_test.hpp>

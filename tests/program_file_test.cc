@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(the_same_program_gives_the_same_bytes) {
     BOOST_TEST((read_bytes(folder.path("a")) == read_bytes(folder.path("b"))));
 }
 
-// Floats are scales, multipliers and ratios: one number or one for each channel.
+// Floats are only scales, multipliers and ratios: one number, or one for each channel.
 BOOST_AUTO_TEST_CASE(no_float_weight_is_in_the_file) {
     const TemporaryFolder folder;
     save_program(folder.path("p"), small_program());
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_data_errors) {
     BOOST_TEST(refused(folder.path("network")));
 }
 
-// The digest is right, the program is not: it comes from elsewhere.
+// The digest is right, but the program is invalid, as from another writer.
 BOOST_AUTO_TEST_CASE(programs_that_are_none_are_data_errors) {
     const TemporaryFolder folder;
     const auto refused = [&](const std::string& piece, const std::string& other) {

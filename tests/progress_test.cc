@@ -1,4 +1,4 @@
-// progress -- what appears on the console, with a clock that the test turns.
+// progress -- the output on the console, with a clock that the test controls.
 #include "run/progress.h"
 
 #include <stdlib.h>

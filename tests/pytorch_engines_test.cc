@@ -1,5 +1,5 @@
-// Vectors of PyTorch's quantized engines themselves (tests/golden/make_pytorch.py): qnnpack (R1b)
-// and onednn (R1c) of PyTorch 1.13, fbgemm (R1f) of 2.15.
+// Vectors of PyTorch's own quantized engines (tests/golden/make_pytorch.py): qnnpack (R1b) and
+// onednn (R1c) of PyTorch 1.13, fbgemm (R1f) of 2.15.
 #include <boost/test/unit_test.hpp>
 
 #include "quant/hardware.h"
@@ -22,7 +22,7 @@ Tensor vectors(const std::string& engine, const char* name) {
     return golden("pytorch/" + engine + "_" + name);
 }
 
-// How many codes of the convolutions a rule misses.
+// Counts codes of the convolutions that a rule misses.
 int64_t wrong_convolutions(const std::string& engine, RequantizeRule rule) {
     const float inputs[] = {0.0173f, 0.5f, 0.0031f, 1.0f};
     const OutputGrid grids[] = {
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(convolutions_equal_each_engine) {
         for (const RequantizeRule rule : rules) {
             const int64_t wrong = wrong_convolutions(engine, rule);
             BOOST_TEST_MESSAGE(engine << " by " << rule_name(rule) << ": " << wrong);
-            // The other rules are near, but not the engine's: the vectors must tell.
+            // The other rules are close, but the vectors must distinguish them from the engine's.
             BOOST_TEST((wrong == 0) == (rule == own), engine << " by " << rule_name(rule));
         }
     }

@@ -1,4 +1,4 @@
-// QIL: MQBench 2.6, the unsigned transform in both readings, and what is refused.
+// QIL: MQBench 2.6, the unsigned transform in both readings, and refusals.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(gradients_of_both_are_scaled_as_lsq) {
     BOOST_TEST(near({now.learned(0), now.learned(1)}, {g * -3.333333, g * .740741}, 1e-6));
 }
 
-// First half of the largest magnitude; at every forward of weights no more than that.
+// Initially half of the largest magnitude; for weights at most that in every forward pass.
 BOOST_AUTO_TEST_CASE(first_and_largest_values) {
     Quantizer q = make_quantizer({"qil", Role::weight, format_of(4)});
     observe(q, row_of(golden_x));

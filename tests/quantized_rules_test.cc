@@ -1,5 +1,5 @@
-// The rules as the simulation and the lowering apply them, not only as functions: what lies between
-// two quantizers, the constants of the Program, and what a comparison must not overlook.
+// The rules as the simulation and the lowering apply them, not only as functions: values between
+// two quantizers, the constants of the Program, and differences that a comparison must find.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
@@ -39,7 +39,7 @@ const Quantizer& payload(const Graph& graph, int id) {
     return dynamic_cast<const Quantizer&>(*graph.node(id).payload);
 }
 
-// The quantizer whose grid a layer reads, through what passes codes on.
+// The quantizer of a layer's input, past nodes that pass codes on.
 const Quantizer& source(const Graph& graph, int id) {
     while (graph.node(id).op != "quantize") id = graph.node(id).inputs.at(0);
     return payload(graph, id);
@@ -177,7 +177,8 @@ BOOST_AUTO_TEST_CASE(clamps_act_at_the_output_grid) {
     BOOST_TEST(bounds_on("xnnpack", 0.0f, 6.0f, 4.0f, 5) == is(5, 6));  // 1.5 + 5 to even
 }
 
-// The constants of the Program from the scales alone, in R1's order of operations, to the bit.
+// Computes the constants of the Program from the scales alone, in R1's order of operations, to the
+// bit.
 BOOST_AUTO_TEST_CASE(multipliers_and_scales_of_the_program_are_those_of_the_rule) {
     const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
     const Graph& graph = model.inference;
@@ -329,7 +330,7 @@ BOOST_AUTO_TEST_CASE(the_scale_of_an_activation_of_zeros_is_1) {
         1.0f);
 }
 
-// A step of training may leave a negative scale; the next forward would take its magnitude.
+// A training step may leave a negative scale; the next forward pass would use its magnitude.
 BOOST_AUTO_TEST_CASE(lowering_reads_projected_parameters) {
     const QuantizedModel model = small_quantized("onnxruntime", Simulate::exact);
     for (const char* name : {"relu.quantizer", "block1.conv1.weight.quantizer"}) {

@@ -1,6 +1,6 @@
-// The promises of every algorithm in every format: it is refused with its reason, or the output
-// lies on its grid, the forward pass equals the dequantized codes bit for bit, and the gradient is
-// that of its surrogate (tests/surrogates.h) with the residual of rounding frozen.
+// The promises of every algorithm in every format: either it is refused with a reason, or the
+// output lies on its grid, the forward pass equals the dequantized codes bit for bit, and the
+// gradient is that of its surrogate (tests/surrogates.h) with the residual of rounding frozen.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <map>
@@ -42,7 +42,7 @@ std::vector<QuantizerKind> signs_and_zeros(const QuantizerKind& base) {
     return kinds;
 }
 
-// What exists of one row only.
+// Options that only single rows have.
 std::vector<QuantizerKind> variants(const std::string& algorithm) {
     QuantizerKind base;
     base.algorithm = algorithm;
@@ -75,7 +75,7 @@ std::vector<QuantizerKind> all_kinds(const std::string& algorithm) {
     return all;
 }
 
-// ---- what is refused, and a word of the reason
+// ---- refusals, and a word of each reason
 
 struct Refusal {
     std::set<std::string> algorithms;
@@ -83,7 +83,7 @@ struct Refusal {
     bool (*applies)(const QuantizerKind& k);
 };
 
-// Signed APoT has the levels of one bit less (MQBench 2.7, pitfall P19).
+// Signed APoT has the levels of one bit fewer (MQBench 2.7, pitfall P19).
 bool without_levels(const QuantizerKind& k) {
     const int bits = k.format.is_signed ? k.format.bits - 1 : k.format.bits;
     return bits < 2 || bits > 6;
@@ -100,7 +100,7 @@ const std::vector<Refusal> refusals{
     {{"apot"}, "sets of levels", without_levels},
     {{"qil", "apot"}, "not deployable", [](auto& k) { return k.simulate == Simulate::exact; }}};
 
-// The reasons of which one is given; none: it is not refused.
+// The accepted reasons, of which one must be given; empty if it is not refused.
 std::vector<std::string> reasons(const QuantizerKind& k) {
     std::vector<std::string> found;
     for (const Refusal& refusal : refusals) {
@@ -115,7 +115,7 @@ int64_t channels_of(const QuantizerKind& k) {
     return channel_count(k.format, shape);
 }
 
-// True if it is refused, and as it should be: in one line that says who, what and why.
+// True if it is refused properly: in one line with name, fact and reason.
 bool refused(const QuantizerKind& k) {
     const std::vector<std::string> expected = reasons(k);
     std::string text;
@@ -134,19 +134,19 @@ bool refused(const QuantizerKind& k) {
     return !text.empty();
 }
 
-// ---- a quantizer with something to quantize
+// ---- a quantizer and its input
 
 bool is(const Quantizer& q, const char* algorithm) {
     return q.algorithm->name == std::string(algorithm);
 }
 
-// Both signs where the format has them; some of it below zero where it has not.
+// Both signs if the format has them; a few values below zero if it does not.
 Tensor input_of(const QuantizerKind& k, uint64_t seed) {
     const bool both = k.format.symmetric ? k.format.is_signed : k.free_zero_point;
     return random_tensor(shape, seed, both ? -0.9f : -0.2f, 1.1f);
 }
 
-// Another value for each channel, so that none is a power of two, a tie or all of the range.
+// Gives each channel another value, none a power of two, a tie or the whole range.
 void disturb(Quantizer& q) {
     const std::map<std::string, float> factors{{"scale", 0.57f},  {"alpha", 0.6f / 6.0f},
                                                {"center", 0.83f}, {"width", 0.71f},
@@ -162,7 +162,7 @@ void disturb(Quantizer& q) {
             v = shifted ? v + shifts.at(suffix) + more : v * (factors.at(suffix) + more);
         }
     }
-    // Weights of APoT have a deviation of one.
+    // APoT's normalised weights have a standard deviation of one.
     if (is(q, "apot") && q.role == Role::weight) {
         set_parameter(q, "alpha", std::vector<float>(q.parameters[0]->value.numel(), 1.3f));
     }
@@ -189,7 +189,7 @@ Point point_of(const Quantizer& q, const Tensor& x) {
 
 // ---- the promises
 
-// APoT's codes count the unit of its levels: few of them, far apart.
+// APoT's codes are multiples of the unit of its levels: few of them, far apart.
 void check_levels(const Quantizer& q, const Use& use) {
     const int bits = q.format.is_signed ? q.format.bits - 1 : q.format.bits;
     std::set<int32_t> levels;
@@ -221,7 +221,7 @@ void check_grid(const Quantizer& q, const Use& use) {
     }
 }
 
-// s (q - z), or s q + beta where the offset is real.
+// s (q - z), or s q + beta if the offset is real.
 void check_values(const Quantizer& q, const Use& use, const ChannelLayout& layout) {
     const bool real = is(q, "lsq+") && q.free_zero_point && q.simulate == Simulate::qdq;
     for (int64_t i = 0; i < layout.numel(); ++i) {
@@ -243,7 +243,7 @@ struct Numeric {
         for (size_t i = 0; i < values.size(); ++i) total += values[i] * dy.data<float>()[i];
         return total;
     }
-    // Of the coordinate that `at` refers to within `p`.
+    // The slope along the coordinate that `at` refers to within `p`.
     double slope(Point& p, double& at) const {
         const double h = 1e-5 * std::max(1.0, std::fabs(at)), before = at;
         at = before + h;
@@ -283,7 +283,7 @@ void check_gradient(const Quantizer& q, const Use& use, const Numeric& numeric, 
     }
 }
 
-// g of MQBench 2.1, 2.2 and 2.6; none elsewhere.
+// g of MQBench 2.1, 2.2 and 2.6; 1 elsewhere.
 double own_gradient_scale(const Quantizer& q, const ChannelLayout& layout) {
     const std::set<std::string> scaled{"lsq", "lsq+", "qil"};
     if (!scaled.count(q.algorithm->name)) return 1.0;
@@ -292,7 +292,7 @@ double own_gradient_scale(const Quantizer& q, const ChannelLayout& layout) {
 
 void check_surrogate(Quantizer& q, const Tensor& x, Tensor dy, Reached& reached) {
     const ChannelLayout layout = channel_layout(shape, q.format.channel_axis);
-    const Use first = use(q, x, dy, false);  // ranges have followed already
+    const Use first = use(q, x, dy, false);  // ranges are already updated
     const Point p = point_of(q, x);
     const Surrogate surrogate = surrogates().at(q.algorithm->name)({q, first.grid, layout, p});
     const std::vector<double> scales = doubles(first.grid.scale), values = surrogate.values(p);
@@ -310,7 +310,7 @@ void check_surrogate(Quantizer& q, const Tensor& x, Tensor dy, Reached& reached)
     const Numeric numeric{surrogate, dy};
     q.gradient_scale.reset();
     check_gradient(q, use(q, x, dy, false), numeric, p, own_gradient_scale(q, layout), reached);
-    q.gradient_scale = 0.5f;  // of all that is learned, where one is given
+    q.gradient_scale = 0.5f;  // for all learned parameters
     check_gradient(q, use(q, x, dy, false), numeric, p, 0.5, reached);
     q.gradient_scale.reset();
 }
@@ -325,8 +325,8 @@ Tensor channel_of(const Tensor& x, const ChannelLayout& layout, int64_t c) {
     return row_of(values);
 }
 
-// The quantizer of one channel alone, with that channel's parameters. DoReFa's largest tanh is that
-// of all channels: what it puts on the grid of a channel's own range is taken as given.
+// The quantizer of one channel alone, with that channel's parameters. DoReFa's largest tanh is
+// taken over all channels: the test takes its w_bar as given.
 Quantizer channel_quantizer(const Quantizer& whole, QuantizerKind k, int64_t c) {
     const bool dorefa = k.algorithm == "dorefa";
     k.format.channel_axis = -1;
@@ -380,8 +380,8 @@ bool all_powers_of_two(const Tensor& scale) {
     return std::all_of(scale.data<float>(), scale.data<float>() + scale.numel(), is_power_of_two);
 }
 
-// Steps of plain gradient descent on random numbers. Whether every grid on the way has powers of
-// two; `left` counts learned scales that are none themselves at the end.
+// Takes steps of plain gradient descent on random numbers. True if every grid on the way has powers
+// of two; `left` counts learned scales that are not powers of two at the end.
 bool stays_on_powers_of_two(Quantizer& q, const QuantizerKind& k, int64_t& left) {
     bool good = all_powers_of_two(q.grid().scale);
     for (int step = 0; step < 20; ++step) {

@@ -1,5 +1,4 @@
-// quantizers -- a quantizer by itself: its parameters set by hand, and all that one use of it
-// gives.
+// quantizers -- a single quantizer: its parameters set by hand, and all results of one use.
 #pragma once
 
 #include <string>
@@ -11,7 +10,7 @@
 
 namespace gradus {
 
-// What a test says of a quantizer; the rest is as it is made.
+// The choices of a test about a quantizer; everything else has its default.
 struct QuantizerKind {
     std::string algorithm;
     Role role = Role::weight;
@@ -84,14 +83,14 @@ struct Use {
     int32_t zero_point() const { return grid.zero_point.data<int32_t>()[0]; }
 };
 
-// One forward and backward pass with the parameters as they are.
+// One forward and backward pass with the current parameters.
 inline Use use_as_is(const Quantizer& q, const Tensor& x, const Tensor& dy) {
     const Grid grid = q.grid();
     return {grid, integers(codes_of(q, grid, x).codes), values_of(q, grid, x),
             q.algorithm->backward(q, grid, x, dy)};
 }
 
-// Ranges and parameters brought up to x first, as the operator does.
+// Updates ranges and parameters for x first, as the operator does.
 inline Use use(Quantizer& q, const Tensor& x, const Tensor& dy, bool training = true) {
     if (q.algorithm->follow) q.algorithm->follow(q, x, training);
     if (q.algorithm->project) q.algorithm->project(q);

@@ -1,4 +1,4 @@
-// The files in recipes/: each is understood, names what exists, and says what its source says.
+// The files in recipes/: each parses, names existing things, and matches its source.
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 

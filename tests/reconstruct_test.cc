@@ -21,7 +21,7 @@ namespace {
 const char* const kHardware[] = {"onnxruntime", "academic"};
 
 struct Calibrated {
-    Graph network;  // float, with parameters of its own
+    Graph network;  // float, with separate parameters
     QuantizedModel model;
 };
 
@@ -48,7 +48,7 @@ ReconstructionOptions few_steps(Reconstruction method, int64_t steps = 60) {
     return options;
 }
 
-// The codes of every weight as the simulation uses them.
+// The codes of every weight in the simulation.
 std::map<std::string, std::vector<int8_t>> weight_codes(const QuantizedModel& model) {
     std::map<std::string, std::vector<int8_t>> codes;
     execute_constants(model.inference, [&](const Node& node, const Variable& value) {
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(the_plan_of_the_steps_is_that_of_the_benchmark) {
     BOOST_TEST(rounding_rate(100000) == 1e-3);
 }
 
-// A unit of the quantized network, chained one after the other, is the quantized network.
+// The units of the quantized network, chained, equal the network.
 BOOST_AUTO_TEST_CASE(units_make_up_the_network) {
     for (const char* hardware : kHardware) {
         const Calibrated c = calibrated(hardware, 4, Simulate::qdq);
@@ -188,13 +188,13 @@ BOOST_AUTO_TEST_CASE(codes_change_by_one_at_most) {
     }
 }
 
-// Weight scales and everything else but weights and scales of activations stay.
+// Only weights and scales of activations change; weight scales and everything else do not.
 BOOST_AUTO_TEST_CASE(nothing_else_is_touched) {
     Calibrated c = calibrated("onnxruntime");
     std::map<std::string, Tensor> before;
     for (const auto& p : c.model.training.parameters()) before[p->name] = p->value.clone();
     reconstruct(c.model, c.network, small_images(32, 33), few_steps(Reconstruction::brecq, 200));
-    std::map<std::string, bool> weights;  // names of what may change
+    std::map<std::string, bool> weights;  // names of parameters that may change
     for (const Unit& unit : layer_units(c.network)) weights[unit.name + ".weight"] = true;
     for (const auto& q : c.model.quantizers) {
         if (q->role == Role::activation) weights[q->name + ".scale"] = true;
@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(integers_agree_with_the_simulation_after_it) {
         comparison.add(small_images(64, 77), IntegerKernel::fastest);
         BOOST_TEST(comparison.codes_different() == 0);
         BOOST_TEST(comparison.logits_different() == 0);
-        train_a_little(c.model.training, 2, 0.01f);  // and it trains on
+        train_a_little(c.model.training, 2, 0.01f);  // and training continues
     }
 }
 
@@ -249,7 +249,7 @@ BOOST_AUTO_TEST_CASE(is_the_same_with_any_thread_count_and_another_with_another_
     BOOST_TEST(!same);
 }
 
-// With next to no steps and a penalty that alone decides, learning does not help.
+// With very few steps and a dominant penalty, learning does not help.
 BOOST_AUTO_TEST_CASE(a_unit_that_gets_worse_is_put_back) {
     const auto run = [](float strength, int64_t* put_back) {
         Calibrated c = calibrated("academic");
@@ -342,10 +342,11 @@ BOOST_AUTO_TEST_CASE(weights_that_are_transformed_or_followed_are_refused) {
         recipe.hardware = "academic";
         recipe.simulate = Simulate::qdq;
         const QuantizedModel model = quantize(small_network(), recipe);
-        BOOST_CHECK_EXCEPTION(refuse_reconstruction(model), Error, [&](const Error& e) {
-            return e.kind() == ErrorKind::usage &&
-                   std::string(e.what()).find(reason) != std::string::npos;
-        });
+        BOOST_CHECK_EXCEPTION(refuse_reconstruction(model), Error,
+                              [&, text = reason](const Error& e) {
+                                  return e.kind() == ErrorKind::usage &&
+                                         std::string(e.what()).find(text) != std::string::npos;
+                              });
     }
     for (const char* algorithm : {"lsq", "lsq+", "minmax", "tqt"}) {
         Recipe recipe;
@@ -355,7 +356,7 @@ BOOST_AUTO_TEST_CASE(weights_that_are_transformed_or_followed_are_refused) {
     }
 }
 
-// Also where the weights' scales are not LSQ's, and nothing of the activations learns.
+// Also if the weights' scales are not LSQ's, and no parameter of the activations is learned.
 BOOST_AUTO_TEST_CASE(other_algorithms_are_reconstructed_too) {
     const std::pair<const char*, const char*> cases[] = {{"lsq+", "academic"},
                                                          {"lsq+", "onnxruntime"},

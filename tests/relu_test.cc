@@ -11,7 +11,7 @@ using namespace gradus;
 
 namespace {
 
-// Both sides of 0 and of 6, more than one chunk of the loop, and what is neither.
+// Both sides of 0 and of 6, more than one chunk of the loop, infinities and NaN.
 Tensor edge_values() {
     const float tiny = std::numeric_limits<float>::denorm_min();
     const float infinity = std::numeric_limits<float>::infinity();

@@ -1,5 +1,5 @@
-// scripts/replay_golden.py, which knows the rules from docs/ alone, replays bundles of every row:
-// with other widths, windows, saturating sums and bundles that are wrong.
+// scripts/replay_golden.py, written from docs/ alone, replays bundles of every row: with other
+// widths, windows, saturating sums, and damaged bundles.
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <iostream>

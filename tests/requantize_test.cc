@@ -21,7 +21,8 @@ Tensor golden(const char* name) {
     return load_npy(std::string("tests/golden/onnxruntime/") + name + ".npy");
 }
 
-// One accumulator on its way to a code: the layer's sum, a bias in real units, scales, grids.
+// One accumulator and everything that decides its code: the layer's sum, a bias in real units,
+// scales, grids.
 struct Vector {
     int32_t acc;
     float bias, sx, sw;
@@ -33,14 +34,14 @@ struct Vector {
         return Dyadic::of(sx).power_of_two() && Dyadic::of(sw).power_of_two() &&
                Dyadic::of(y.scale).power_of_two();
     }
-    // The accumulator with an int32 bias, as rules have it that keep no float.
+    // The accumulator with an int32 bias, for rules without a float bias.
     int64_t biased() const {
         return acc +
                (Dyadic::of(bias) / (Dyadic::of(sx) * Dyadic::of(sw)).f32()).f32().integer(even);
     }
 };
 
-// What each rule's definition says, with not one float operation. The clamp comes last.
+// Evaluates each rule's definition, without float operations. The clamp comes last.
 __int128 by_definition(RequantizeRule rule, const Vector& v) {
     const Dyadic sx = Dyadic::of(v.sx), sw = Dyadic::of(v.sw), sy = Dyadic::of(v.y.scale);
     const Dyadic product = (sx * sw).f32(), one = Dyadic::of(1.0f), bias = Dyadic::of(v.bias);
@@ -155,7 +156,7 @@ std::vector<Vector> tie_seekers(bool exact, bool with_bias) {
                                           (static_cast<double>(total) * double{v.sx}));
                 if (k < 0) total = -total;
             }
-            if (with_bias) {  // in the middle of two codes of the accumulator, or between
+            if (with_bias) {  // in the middle of two codes of the bias, or anywhere
                 const float part = static_cast<float>(rng.below(8 * i + 7, 2048)) / 4 - 256;
                 v.bias = part * (v.sx * v.sw);
                 total = std::clamp<int64_t>(total, INT32_MIN + 512, INT32_MAX - 512);
@@ -243,8 +244,8 @@ BOOST_AUTO_TEST_CASE(the_lowest_accumulator_of_r8_is_rounded_away_from_zero) {
     check_rule(RequantizeRule::r8, vectors);
 }
 
-// A test on vectors where two rules agree would not tell them apart. R5 has only powers of two, on
-// which R3 is the same function.
+// A test on vectors for which two rules agree would not distinguish them. R5 has only powers of
+// two, for which R3 is the same function.
 BOOST_AUTO_TEST_CASE(the_vectors_tell_all_rules_apart) {
     std::vector<Vector> vectors = tie_seekers(false, true);
     for (const Vector& v : tie_seekers(true, true)) vectors.push_back(v);
@@ -315,7 +316,7 @@ BOOST_AUTO_TEST_CASE(convolution_equals_onnxruntime_at_ties) {
         const int32_t a = acc.data<int32_t>()[i];
         const float m = s[0] * sw.data<float>()[i] / s[1];
         wrong += r1_requantize(a, m, z, 0, 255) != y.data<uint8_t>()[i];
-        // The zero point inside the rounding is a wrong rule: the vectors must tell.
+        // Rounding with the zero point inside is a wrong rule here: the vectors must detect it.
         const float inside = float(a) * m + float(z);
         zero_inside += clamp_code(round_half_even(inside), 0, 255) != y.data<uint8_t>()[i];
     }

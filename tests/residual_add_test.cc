@@ -65,7 +65,7 @@ const AddRule all_rules[] = {AddRule::onnxruntime, AddRule::tflite,  AddRule::tf
                              AddRule::xnnpack,     AddRule::qnnpack, AddRule::torch,
                              AddRule::tvm,         AddRule::hexagon, AddRule::real};
 
-// What a rule cannot add: TVM only powers of two without zero points, Hexagon NN only uint8.
+// Cases that a rule cannot add: TVM only powers of two without zero points, Hexagon NN only uint8.
 bool serves(AddRule rule, const Case& c) {
     if (rule == AddRule::tvm) return c.powers_of_two();
     if (rule == AddRule::hexagon)
@@ -116,14 +116,14 @@ struct Definition {
     int64_t hexagon_a = 0, hexagon_b = 0, hexagon_offset = 0;
 
     Definition(AddRule r, const Case& k) : rule(r), c(k) {
-        // (a + b) / y in 16 bits: as many bits below the point as leave the sum below 2^14.
+        // (a + b) / y in 16 bits: as many fractional bits as keep the sum below 2^14.
         const Dyadic ha = (reciprocal * sa).f32(), hb = (reciprocal * sb).f32();
         const Dyadic widened = ((ha + hb).f32() * Dyadic::of(16384.0f / 16380.0f)).f32();
         const int bits = std::min(5 - log2(widened), 7);
         const Dyadic unit{1, 8 + bits};
         hexagon_a = (ha * unit).integer(away);
         hexagon_b = (hb * unit).integer(away);
-        // A given output range with no bit below the point leaves one more of the products, and the
+        // An output range that leaves no fractional bit keeps one more bit of the products, and the
         // offset is not saturated.
         const bool underrange = bits <= 0;
         hexagon_cut = 1 << (underrange ? 7 + bits : 8);
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(every_pair_equals_the_definition) {
     }
 }
 
-// On powers of two, all that TVM adds, these round the exact sum once, ties up.
+// For powers of two, all that TVM adds, these round the exact sum once, ties up.
 bool ties_up_alike(AddRule one, AddRule other) {
     if (one == AddRule::tvm) return other == AddRule::hexagon;
     return other == AddRule::tvm && (one == AddRule::tflite_single || one == AddRule::xnnpack);
@@ -272,7 +272,8 @@ BOOST_AUTO_TEST_CASE(ratios_just_below_a_power_of_two_have_one_bit_less) {
     BOOST_TEST(shift(0.9998f) == 4);
 }
 
-// Scales for which the sum of an accumulator, a bias and a shortcut lands within an ulp of a tie.
+// Chooses scales for which the sum of an accumulator, a bias and a shortcut is within an ulp of a
+// tie.
 BOOST_AUTO_TEST_CASE(a_fused_sum_equals_its_definition_near_ties) {
     const Rng rng(17);
     int64_t wrong = 0, checked = 0;

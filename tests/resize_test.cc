@@ -30,7 +30,7 @@ Pixels resized(const Pixels& from, const Shape& shape, int64_t height, int64_t w
     return to;
 }
 
-// Cases that are not Pillow's to the last bit.
+// Counts cases that differ from Pillow in any bit.
 int different_from_pillow(Interpolation interpolation, const std::string& name) {
     int different = 0;
     const std::vector<int64_t> sizes = golden("sizes").to_vector<int64_t>();
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(crop, *boost::unit_test::label("unit"))
 
-// torchvision: int(round((whole - size) / 2.0)) of Python, which takes the even neighbour.
+// torchvision: int(round((whole - size) / 2.0)) in Python, which rounds halves to even.
 BOOST_AUTO_TEST_CASE(halves_go_to_the_even_offset) {
     const int64_t expected[] = {0, 0, 1, 2, 2, 2, 3, 4, 4, 4, 5};
     for (int64_t rest = 0; rest <= 10; ++rest) {
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(random_crops_have_the_areas_and_ratios_asked_for) {
         ratio += std::log(shape);
         upper += 2 * r.top < 300 - r.height;
     }
-    // Uniform from 8 to 100 % it would be 54; a crop with little room is drawn again.
+    // Uniform from 8 to 100 % would give 54; a crop that does not fit is drawn again.
     BOOST_TEST((area / 2000 > 0.40 && area / 2000 < 0.54));
     BOOST_TEST(std::abs(ratio / 2000) < 0.06);
     BOOST_TEST((upper > 850 && upper < 1150));

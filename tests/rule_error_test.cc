@@ -1,5 +1,5 @@
-// Every rule's error, against the value by long doubles: beyond it from every tie, the rule gives
-// the nearest code; and it is no wider than needed by much.
+// Every rule's error, against the value in long double: if the value is further than that from
+// every tie, the rule gives the nearest code; and the bound is not much wider than needed.
 #include "quant/rule_error.h"
 
 #include <boost/test/unit_test.hpp>
@@ -22,14 +22,14 @@ long double distance(long double v) {
     return std::fabs(v - (std::floor(v) + 0.5L));
 }
 
-// What a check over many cases found.
+// The result of a check over many cases.
 struct Outcome {
     int64_t wrong = 0;    // not the nearest code though further from a tie than the error
     int64_t needed = 0;   // not the nearest code
     double widest = 0.0;  // error
 };
 
-// One draw after the other.
+// Successive draws from a generator.
 class Draws {
   public:
     explicit Draws(uint64_t seed) : rng_(seed) {}
@@ -42,7 +42,7 @@ class Draws {
     uint64_t next_ = 0;
 };
 
-// Accumulators whose value lies within some errors of a tie, on either side of it.
+// Accumulators whose value lies within a few errors of a tie, on either side.
 Outcome check_requantize(RequantizeRule rule) {
     Draws draw(7);
     Outcome outcome;
@@ -106,8 +106,8 @@ Outcome check_add(AddRule rule) {
     return outcome;
 }
 
-// Pairs whose sum lies within an error of a tie, or a little beyond: the output's scale is chosen
-// so. Every other pair lies near its zero points, where the value is small and what makes it is
+// Chooses the output's scale so that a pair's sum lies within an error of a tie, or a little
+// beyond. Every other pair lies near its zero points, where the value is small but its terms are
 // not.
 Outcome check_add_near_ties(AddRule rule) {
     Draws draw(13);
@@ -150,7 +150,7 @@ void check_average_of(PoolRule rule, int32_t sum, int32_t count, const AverageCo
     outcome.widest = std::max(outcome.widest, error);
 }
 
-// All sums of few codes; of many, whose averages come closer to ties, those next to one.
+// All sums of few codes; for many, whose averages come closer to ties, those next to a tie.
 Outcome check_average(PoolRule rule) {
     Draws draw(11);
     Outcome outcome;
@@ -181,7 +181,8 @@ BOOST_AUTO_TEST_CASE(requantization_is_within_its_error) {
         const Outcome outcome = check_requantize(rule);
         BOOST_TEST(outcome.wrong == 0, name);
         BOOST_TEST(outcome.needed > 0, name);
-        // R2's first rounding may be half a code, R8's whole accumulators and R10's 10 bits too.
+        // R2's first rounding can be off by half a code, R8's whole accumulators and R10's 10 bits
+        // too.
         const bool coarse =
             rule == RequantizeRule::r2 || rule == RequantizeRule::r8 || rule == RequantizeRule::r10;
         BOOST_TEST(outcome.widest < (coarse ? 2.0 : 1e-3), name << ": " << outcome.widest);

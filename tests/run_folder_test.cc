@@ -1,4 +1,4 @@
-// run_folder -- what a run leaves, and what a resumed one does with it.
+// run_folder -- the files of a run, and how a resumed one continues them.
 #include "run/train/run_folder.h"
 
 #include <signal.h>
@@ -15,7 +15,7 @@ using namespace gradus;
 
 namespace {
 
-// The working folder is a fresh one until the end of the scope.
+// Changes to a fresh working folder until the end of the scope.
 class WorkingFolder {
   public:
     WorkingFolder() : before_(std::filesystem::current_path()) {
@@ -198,11 +198,11 @@ BOOST_AUTO_TEST_CASE(no_row_appears_twice_after_a_resume) {
             }
         }
     }
-    // A kill cut the last lines off.
+    // A kill cut off the last lines.
     std::ofstream(folder.path("metrics.csv"), std::ios::app) << "float,4,210,0.2,,,,,1";  // 1000?
     std::ofstream(folder.path("metrics.jsonl"), std::ios::app) << "{\"phase\":\"flo";
     Metrics metrics(folder.path(""));
-    metrics.cut_back(250);  // of a checkpoint in the third epoch
+    metrics.cut_back(250);  // from a checkpoint in the third epoch
     BOOST_TEST(lines_of(folder.path("metrics.csv")) == 1 + 2);
     BOOST_TEST(lines_of(folder.path("metrics.jsonl")) == 5);
     metrics.interval(row("float", 2, 250));  // there already

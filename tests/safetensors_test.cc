@@ -1,4 +1,4 @@
-// safetensors -- what is written comes back, in the reference's layout; nothing damaged is taken.
+// safetensors -- reads back what it wrote, in the reference's layout; refuses damaged files.
 #include "io/safetensors.h"
 
 #include <boost/test/unit_test.hpp>
@@ -52,7 +52,7 @@ std::string written(const Tensors& tensors, const Metadata& metadata) {
     return read_bytes(folder.path("x"));
 }
 
-// Loads these bytes; whether that worked, or failed with a clean data error.
+// Loads these bytes: true if that worked, false if it failed with a clean data error.
 bool loads(const TemporaryFolder& folder, const std::string& bytes) {
     const std::string path = folder.file("x", bytes);
     try {
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(the_same_content_gives_the_same_bytes) {
     BOOST_TEST(written(some_tensors(), {{"k", "v"}}) != written(some_tensors(), {{"k", "w"}}));
 }
 
-// The layout that safetensors.h documents, by hand.
+// Builds the layout that safetensors.h documents by hand.
 BOOST_AUTO_TEST_CASE(the_digest_of_tensors_is_as_documented) {
     const std::string codes = little_endian(5) + "codes" + little_endian(2) + "I8" +
                               little_endian(2) + little_endian(2) + little_endian(1) + "\xf9\x07";
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(files_of_other_writers_are_read) {
     BOOST_TEST(load_safetensors(folder.file("y", file_bytes("{}", ""))).tensors.empty());
 }
 
-// As the reference reader does.
+// Accepted, as by the reference reader.
 BOOST_AUTO_TEST_CASE(null_metadata_and_other_fields_are_taken) {
     const TemporaryFolder folder;
     const std::string w = "\"w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":7}";
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(null_metadata_and_other_fields_are_taken) {
     BOOST_TEST(read.metadata.empty());
 }
 
-// Their bytes count, in whole bytes; what they hold is passed over.
+// Their size is checked, in whole bytes; their content is skipped.
 BOOST_AUTO_TEST_CASE(tensors_of_other_types_are_passed_over) {
     struct Row {
         const char *dtype, *shape, *type;

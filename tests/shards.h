@@ -1,7 +1,7 @@
-// shards -- the test cases in several processes at once. Every process, a shard, walks through all
-// cases and runs those that no other has taken: a table in shared memory says which. So all shards
-// end at about the same time without a list of durations, and the table outlives a shard that
-// crashes.
+// shards -- runs the test cases in several processes at once. Every process, a shard, goes through
+// all cases and runs those that no other has taken, according to a table in shared memory. So all
+// shards end at about the same time without a list of durations, and the table outlives a shard
+// that crashes.
 #pragma once
 
 #include <fcntl.h>
@@ -33,7 +33,7 @@ enum class CaseState { untaken, running, passed, failed };
 struct CaseRow {
     std::atomic<CaseState> state{CaseState::untaken};
     double seconds = 0;
-    char name[160] = "";  // suite/case, once it is taken
+    char name[160] = "";  // suite/case, once taken
 };
 
 // A row for every test case, in memory that forked processes share.
@@ -59,14 +59,14 @@ class CaseTable {
         return found;
     }
 
-    std::atomic<int64_t> selected{0};  // cases that are to run
+    std::atomic<int64_t> selected{0};  // number of cases to run
 
   private:
     static constexpr size_t capacity = 1 << 14;
     CaseRow rows_[capacity];
 };
 
-// The text that a shard writes, held back until a case ends, so that the texts of cases never mix.
+// Holds back the text that a shard writes until a case ends, so that texts of cases never mix.
 class ShardOutput {
   public:
     ShardOutput() : text_(memfd_create("shard", 0)), screen_(dup(STDOUT_FILENO)) {
@@ -82,7 +82,7 @@ class ShardOutput {
         check(ftruncate(text_, 0) == 0, "test: no output can be dropped");
     }
 
-    // Writes what is held to the screen, as soon as no other shard does: all lock the same file.
+    // Writes the held text to the screen while no other shard does: all lock the same file.
     void show(int lock) const {
         std::cout.flush();
         std::string text(static_cast<size_t>(lseek(text_, 0, SEEK_END)), '\0');
@@ -103,7 +103,7 @@ class ShardOutput {
     int text_, screen_;
 };
 
-// Takes cases for one shard and writes into the table how they end.
+// Takes cases for one shard and records their results in the table.
 class CaseTaker : public boost::unit_test::test_observer {
     using Id = boost::unit_test::test_unit_id;
 
@@ -184,7 +184,7 @@ int run_in_shards(int count, CaseTable& table, const Tests& tests) {
         const pid_t ended = waitpid(-1, &status, 0);
         const size_t shard = std::find(shards.begin(), shards.end(), ended) - shards.begin();
         check(shard < shards.size(), "test: a shard is lost");
-        // Before the tests all shards say the same, such as a list of the cases: once is enough.
+        // Before the tests all shards print the same, such as a list of the cases: print it once.
         if (table.selected == 0 && shard > 0) outputs[shard].drop();
         outputs[shard].show(lock);
         const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

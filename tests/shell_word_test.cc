@@ -1,4 +1,4 @@
-// shell_word, printable -- paths in commands that are typed again, and names on a terminal.
+// shell_word, printable -- paths in commands meant to be pasted, and names on a terminal.
 #include "run/shell_word.h"
 
 #include <boost/test/unit_test.hpp>
@@ -10,7 +10,7 @@ using namespace gradus;
 
 BOOST_AUTO_TEST_SUITE(shell_words, *boost::unit_test::label("unit"))
 
-// A shell itself reads them back.
+// Reads them back with a real shell.
 BOOST_AUTO_TEST_CASE(a_shell_reads_the_same_word) {
     for (const std::string word :
          {"runs/latest", "my runs/a", "it's", "a\"b", "$HOME", "`id`", "a;b", "*", "~/x", "",

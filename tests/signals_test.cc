@@ -1,4 +1,4 @@
-// signals, guarded_main -- every way a program can end. What ends a process runs in a child.
+// signals, guarded_main -- every way in which a program can end; fatal ones run in a child.
 #include "run/signals.h"
 
 #include <fcntl.h>
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(the_version_names_its_build) {
     BOOST_TEST(version_build().find("openblas") != std::string::npos);
 }
 
-// Exceptions of the library too are cause and remedy.
+// Exceptions of the standard library also become cause and remedy.
 BOOST_AUTO_TEST_CASE(exceptions_of_the_system_say_what_to_do) {
     const auto outcome = [](int (*function)(int, char**)) {
         std::ostringstream text;

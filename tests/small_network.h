@@ -35,7 +35,7 @@ inline Graph small_network(uint64_t seed = 1) {
     return g.finish(g.linear("fc", x, 16, 5));
 }
 
-// The same network, every convolution with a bias of its own.
+// The same network with a bias in every convolution.
 inline Graph with_conv_biases(const Graph& network) {
     Graph out;
     std::vector<int> map;
@@ -65,7 +65,7 @@ inline Tensor small_images(int64_t count, uint64_t seed = 9) {
     return images;
 }
 
-// A few steps of training, so that statistics, scales and zero points have moved.
+// Trains a few steps, so that statistics, scales and zero points have changed.
 inline void train_a_little(const Graph& graph, int steps, float lr = 0.05f) {
     Optimizer optimizer{OptimizerOptions{}};
     for (int step = 0; step < steps; ++step) {
@@ -79,7 +79,7 @@ inline void train_a_little(const Graph& graph, int steps, float lr = 0.05f) {
     }
 }
 
-// Trained a little as floats, calibrated, and trained a little with quantization on.
+// Trains briefly in float, calibrates, and trains briefly with quantization on.
 inline QuantizedModel small_quantized(const Recipe& recipe, int steps = 4,
                                       const Graph& network = small_network()) {
     train_a_little(network, 4);

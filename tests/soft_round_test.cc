@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(soft_weights_begin_where_the_weights_are) {
         const Tensor w = random_tensor({3, 3, 3, 5}, 4);
         const Variable v(first_roundings(q, on, w));
         BOOST_TEST(close(soft_round(q, on, Variable(w), v).data(), w, 1e-6));
-        // Where v >= 0 begins, the code above is the nearest.
+        // At v >= 0 the upper code becomes the nearest.
         const Affine learned = learned_codes(q, on, w, v.data());
         const Affine nearest = quantize_to_grid(w, on, q.format);
         const CodeReader codes(nearest.codes);

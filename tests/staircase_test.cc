@@ -1,5 +1,5 @@
-// The staircase of ./explain: every code once, edges where the formula has them, derivatives of the
-// kernel, and plots that are XML.
+// The staircase of ./explain: every code once, edges as in the formula, derivatives of the kernel,
+// and plots that are well-formed XML.
 #include "run/explain/staircase.h"
 
 #include <boost/test/unit_test.hpp>
@@ -69,7 +69,8 @@ BOOST_AUTO_TEST_CASE(every_algorithm_shows_all_codes_in_order) {
                 question.role = role;
                 BOOST_TEST_CONTEXT(algorithm.name << ' ' << role << ' ' << bits) {
                     const std::vector<Step> steps = show(question).steps;
-                    // The fewest have APoT (weights do not reach the ends) and QIL (no lowest).
+                    // APoT (weights do not reach the ends) and QIL (no lowest code) have the
+                    // fewest.
                     BOOST_TEST(steps.size() >= (1u << (bits - 1)));
                     for (size_t i = 1; i < steps.size(); ++i) {
                         BOOST_TEST(steps[i].code > steps[i - 1].code);

@@ -1,4 +1,4 @@
-// statistics: NumPy's numbers, the same ones from any cut of the stream and any number of threads.
+// statistics: NumPy's numbers, the same for any cut of the stream and any number of threads.
 #include "quant/statistics.h"
 
 #include <boost/test/unit_test.hpp>
@@ -50,7 +50,7 @@ std::vector<Tensor> golden_stream(const std::string& name) {
     return arrays;
 }
 
-// As the script's STATISTICS.
+// In the order of the script's STATISTICS.
 std::vector<double> row_of(const ChannelStatistics& s) {
     return {s.min,
             s.max,
@@ -222,7 +222,8 @@ BOOST_AUTO_TEST_CASE(samples_are_averaged_over_axis_0) {
 BOOST_AUTO_TEST_CASE(the_deviation_is_unbiased_and_not_lost_beside_the_mean) {
     BOOST_CHECK_CLOSE(seen_values({{1, 3}}).deviation(), std::sqrt(2.0), 1e-10);
     BOOST_TEST(seen_values({{5}}).deviation() == 0.0);
-    // Deviation 2^-10 next to a mean of 8192: the difference of mean squares would keep 3 digits.
+    // Standard deviation 2^-10 next to a mean of 8192: the difference of mean squares would keep 3
+    // digits.
     std::vector<float> v;
     for (int i = 0; i < 20000; ++i) v.push_back(8192.0f + (i % 2 ? 0x1p-10f : -0x1p-10f));
     BOOST_CHECK_CLOSE(seen_values({v, v}).deviation(), 0x1p-10 * std::sqrt(40000.0 / 39999.0),

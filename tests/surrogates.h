@@ -1,8 +1,8 @@
-// surrogates -- what the gradient of each algorithm is the gradient of, in double.
+// surrogates -- for each algorithm the function whose gradient it computes, in double.
 //
-// Written from the papers and MQBench 1 and 2, not from the code. At the point where it is made, a
-// surrogate freezes for each element the residual of its rounding, rne(v) - v, and the region that
-// the element lies in; what is left is smooth, and its derivatives are the straight-through ones.
+// Written from the papers and MQBench 1 and 2, not from the code. A surrogate freezes, at the point
+// where it is made, the residual of each element's rounding, rne(v) - v, and the region of the
+// element; the rest is smooth, and its derivatives are the straight-through ones.
 #pragma once
 
 #include <cmath>
@@ -18,7 +18,7 @@
 
 namespace gradus {
 
-// Where a surrogate is evaluated.
+// The point at which a surrogate is evaluated.
 struct Point {
     std::vector<double> x;
     std::vector<std::vector<double>> learned;  // [parameter][channel]
@@ -38,14 +38,14 @@ struct Frozen {
     double qmax() const { return q.format.qmax(); }
     bool pot() const { return q.format.power_of_two; }
     int level_bits() const { return q.format.is_signed ? q.format.bits - 1 : q.format.bits; }
-    // What is kept and not learned.
+    // A parameter that is kept and not learned.
     double kept(const std::string& name, int64_t c) const { return q.values_of(name)[c]; }
 };
 
 struct Surrogate {
     std::function<std::vector<double>(const Point&)> values;
     std::vector<bool> sure;      // not within 1e-4 of a tie or of an end (MQBench 1.5)
-    std::vector<double> scales;  // those that the grid should have; empty: it has no steps
+    std::vector<double> scales;  // expected scales of the grid; empty: it has no steps
 };
 
 // ---- one element
@@ -66,7 +66,8 @@ inline Region region_of(double v, double lo, double hi) {
     return v < lo ? Region::below : v > hi ? Region::above : Region::inside;
 }
 
-// v: the code before rounding. Whether the rounded code decides the region, or v itself.
+// v: the code before rounding. `rounded_decides`: the rounded code decides the region, else v
+// itself.
 inline Piece piece_of(double v, double lo, double hi, bool rounded_decides) {
     const double rounded = std::rint(v);
     const bool apart = rounded_decides || std::min(std::fabs(v - lo), std::fabs(v - hi)) > 1e-4;
@@ -95,7 +96,7 @@ inline double scale_of_range(const Frozen& f, double low, double high) {
 // ---- uniform grids: x_hat = s (x/s + c) inside, s (edge - z) outside
 
 struct Uniform {
-    std::function<std::vector<double>(const Point&)> input;  // what is put on the grid
+    std::function<std::vector<double>(const Point&)> input;  // the values to quantize
     std::function<double(const Point&, int64_t c)> scale, zero;
     bool rounded_decides = true;
 };
@@ -217,7 +218,7 @@ inline std::vector<double> tanh_of(const std::vector<double>& x) {
     return t;
 }
 
-// The place of the largest magnitude is frozen too.
+// The position of the largest magnitude is frozen too.
 inline Surrogate dorefa_surrogate(const Frozen& f) {
     Uniform u = fixed_grid(f);
     if (f.q.role == Role::activation) {
@@ -257,14 +258,14 @@ inline Surrogate soft_staircase(const Frozen& f) {
         const double v = f.at.x[i] / f.scale(f.channel(i)) + f.zero(f.channel(i));
         pieces.push_back(piece_of(v, f.qmin(), f.qmax(), false));
         result.sure.push_back(pieces[i].sure && std::fabs(v - std::rint(v)) > 1e-3);
-        pieces[i].residual = std::floor(v);  // the step that it stands on
+        pieces[i].residual = std::floor(v);  // the step that contains it
     }
     result.values = [f, pieces, phi](const Point& p) {
         std::vector<double> values;
         for (size_t i = 0; i < p.x.size(); ++i) {
             const int64_t c = f.channel(i);
             const double v = p.x[i] / f.scale(c) + f.zero(c);
-            // From phi to its code is the rounding whose residual is frozen.
+            // The rounding from phi to its code has the residual that is frozen.
             const double v0 = f.at.x[i] / f.scale(c) + f.zero(c), step = pieces[i].residual;
             const double code = phi(v, step) + std::rint(phi(v0, step)) - phi(v0, step);
             const double edge = pieces[i].region == Region::below ? f.qmin() : f.qmax();
@@ -332,7 +333,7 @@ inline Surrogate qil_surrogate(const Frozen& f) {
     return result;
 }
 
-// MQBench 2.7: the sums, divided by their largest. Rising.
+// MQBench 2.7: the sums, divided by their largest. Ascending.
 inline std::vector<double> apot_level_table(int bits) {
     using Row = std::vector<std::vector<double>>;
     static const std::map<int, Row> rows{
@@ -357,7 +358,7 @@ inline std::vector<double> apot_level_table(int bits) {
     return levels;
 }
 
-// The level nearest to d, the first at ties, and whether d is clear of a tie.
+// The level nearest to d, the first at ties; true if d is clear of a tie.
 inline std::pair<double, bool> nearest_in(const std::vector<double>& levels, double d) {
     double best = levels[0], second = INFINITY;
     for (const double level : levels) {

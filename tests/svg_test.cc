@@ -1,4 +1,4 @@
-// SVG: well formed whatever the texts, one command a step, round numbers at the axes.
+// SVG: well formed for any text, one command for each step, round numbers at the axes.
 #include "run/explain/svg.h"
 
 #include <boost/test/unit_test.hpp>

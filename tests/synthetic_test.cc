@@ -1,4 +1,4 @@
-// synthetic -- the same images for everybody, balanced, different, and not readable by pixel.
+// synthetic -- the images are the same everywhere, balanced, distinct, and not separable by pixels.
 #include "data/synthetic.h"
 
 #include <algorithm>
@@ -32,8 +32,8 @@ std::string digest(const SyntheticOptions& options) {
     return hash.hex();
 }
 
-// The share of right answers on fresh images of the class whose mean image is nearest: a linear
-// classifier.
+// The accuracy of a linear classifier on fresh images: predicts the class whose mean image is
+// nearest.
 double nearest_mean_accuracy(int64_t train_count, int64_t test_count) {
     const DatasetPtr train = make_synthetic({.size = train_count});
     const DatasetPtr test = make_synthetic({.train = false, .size = test_count});
@@ -62,7 +62,7 @@ double nearest_mean_accuracy(int64_t train_count, int64_t test_count) {
 
 BOOST_AUTO_TEST_SUITE(synthetic, *boost::unit_test::label("unit"))
 
-// The images are part of the interface: results that people publish depend on them.
+// The images are part of the interface: published results depend on them.
 BOOST_AUTO_TEST_CASE(the_images_never_change) {
     BOOST_TEST(digest({.size = 200}) ==
                "51ba707895353c0497d22828490592530e4a004f2f0a28a84bbd34dd0b720d42");

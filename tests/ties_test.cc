@@ -1,4 +1,5 @@
-// ties -- vectors on both sides of every step from one code to the next, and what they tell apart.
+// ties -- vectors on both sides of every step from one code to the next, and the rules they
+// distinguish.
 #include "integer/ties.h"
 
 #include <boost/test/unit_test.hpp>
@@ -52,8 +53,7 @@ const Network& network_on(const std::string& hardware) {
     return networks.emplace(hardware, Network(hardware, small_network())).first->second;
 }
 
-// 784 filters and nine sums: where two rules differ once in a hundred thousand steps, they do so
-// here.
+// 784 filters and nine sums: enough steps to show rules that differ once in a hundred thousand.
 const Network& resnet_on(const std::string& hardware) {
     static std::map<std::string, Network> networks;
     const auto found = networks.find(hardware);
@@ -69,8 +69,7 @@ int64_t differences(const Tensor& a, const Tensor& b) {
     return count;
 }
 
-// The instruction as a kernel with another rule computes it, its constants made from the same
-// scales.
+// The instruction with another rule, its constants made from the same scales.
 Instruction with_rule(const Network& n, Instruction i, RequantizeRule rule) {
     const Quantizer& q = *weight_quantizer(n.model, i.name);
     const RegisterGrid& y = n.grid(i.output);
@@ -101,7 +100,7 @@ Instruction with_rule(const Network&, Instruction i, PoolRule rule) {
     return i;
 }
 
-// How many codes of a network's tie vectors the wrong rule gives otherwise.
+// Counts codes of a network's tie vectors for which the wrong rule differs.
 template <class Rule, class Fits>
 int64_t told_apart(const Network& n, Rule wrong, const Fits& fits) {
     int64_t count = 0;
@@ -114,7 +113,7 @@ int64_t told_apart(const Network& n, Rule wrong, const Fits& fits) {
     return count;
 }
 
-// All pairs of codes of a network's sums, and of the same at fifteen other scales: additions differ
+// All pairs of codes of a network's sums, at their own and fifteen other scales: additions differ
 // in a few of a million.
 int64_t sums_told_apart(const Network& n, AddRule wrong) {
     int64_t count = 0;
@@ -141,7 +140,7 @@ bool weighted(const Instruction& i) {
 
 BOOST_AUTO_TEST_SUITE(ties, *boost::unit_test::label("network"))
 
-// So is a rule that rises right everywhere: between two steps there is one code only.
+// This proves a non-decreasing rule right everywhere: between two steps there is only one code.
 BOOST_AUTO_TEST_CASE(both_sides_of_every_step_are_there) {
     for (const Hardware& row : hardware_table()) {
         const Network& n = network_on(row.name);

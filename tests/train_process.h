@@ -1,5 +1,4 @@
-// train_process -- ./train, or another program, as a process of its own, and data small enough for
-// it.
+// train_process -- runs ./train, or another program, as a process, on small data.
 #pragma once
 
 #include <fcntl.h>
@@ -20,7 +19,7 @@
 namespace gradus {
 
 struct ProcessOutcome {
-    int code = 0;  // of the exit; -signal if one ended it
+    int code = 0;  // exit code; -signal if one ended it
     std::string out, err;
 };
 
@@ -33,7 +32,8 @@ inline std::string program_path(const std::string& name) {
 
 class TrainProcess {
   public:
-    // Files may grow to `file_limit` bytes; 0: any size. Texts are caught in a folder of its own.
+    // Files may grow to `file_limit` bytes; 0: no limit. Captures the output in a folder of its
+    // own.
     explicit TrainProcess(const std::vector<std::string>& arguments, rlim_t file_limit = 0,
                           const std::string& program = "train") {
         std::vector<std::string> texts{program_path(program)};
@@ -64,7 +64,7 @@ class TrainProcess {
 
     void send(int signal) const { kill(child_, signal); }
 
-    // True once `text` stands on stderr; false if the process ends without it.
+    // Waits until `text` is on stderr; false if the process ends without it.
     bool wait_for(const std::string& text) const {
         for (;;) {
             siginfo_t info{};
@@ -102,8 +102,8 @@ inline ProcessOutcome run_explain(const std::vector<std::string>& arguments) {
 
 using Arguments = std::vector<std::string>;
 
-// What a program that refuses leaves: `code`, nothing on stdout, and exactly one line on stderr
-// that contains every part.
+// Checks a refusal: exit `code`, nothing on stdout, and exactly one line on stderr that contains
+// every part.
 inline void check_one_line_error(std::string command, const Arguments& arguments,
                                  const ProcessOutcome& end, int code,
                                  const std::vector<std::string>& parts) {

@@ -1,4 +1,4 @@
-// ./train runs: to the end, to a stop, to a crash, and on from there with the same bits.
+// ./train runs to the end, to a stop, to a crash, and resumes with the same bits.
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <sstream>
@@ -26,7 +26,7 @@ Arguments recipe(const TemporaryFolder& data, const Arguments& more) {
     return all;
 }
 
-// A run to its end that the tests share: it costs seconds.
+// A complete run that the tests share, as it takes seconds.
 struct Reference {
     TemporaryFolder data, runs;
     ProcessOutcome end;
@@ -147,8 +147,8 @@ BOOST_AUTO_TEST_CASE(two_threads_give_the_same_weights) {
     BOOST_TEST(end.out == read_bytes(runs.path("run/result.json")));  // --json, nothing next to it
 }
 
-// Ctrl-C, a full disk, other data, a damaged checkpoint and a SIGKILL befall one run. In the end
-// nobody can tell from its weights.
+// One run goes through Ctrl-C, a full disk, other data, a damaged checkpoint and a SIGKILL. Its
+// final weights do not show it.
 BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
     const Reference& run = reference();
     BOOST_REQUIRE(run.end.code == 0);
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
     BOOST_REQUIRE_MESSAGE(end.code == 0, end.err);
     BOOST_TEST(contains(end.err, "going on after step"), end.err);
     BOOST_TEST(sha_of(folder) == *run.result.weights_sha256);
-    // The rows of the metrics are those of a run without interruptions.
+    // The rows of the metrics equal those of a run without interruptions.
     for (const char* file : {"/metrics.csv", "/metrics.jsonl"}) {
         const std::string rows = read_bytes(folder + file);
         const std::string expected = read_bytes(run.folder() + file);
@@ -206,8 +206,8 @@ BOOST_AUTO_TEST_CASE(a_run_survives_everything) {
     BOOST_TEST(run_train({"--resume", folder}).code == 2);  // it is finished
 }
 
-// The float parameters that merging drops are part of the checkpoint: a run that is stopped while
-// it trains them goes on with the same bits.
+// The checkpoint includes the float parameters that merging drops: a run that is stopped while it
+// trains them resumes with the same bits.
 BOOST_AUTO_TEST_CASE(a_merged_run_survives_a_stop_of_its_float_phase) {
     const Reference& run = reference();
     const TemporaryFolder runs;
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(statistics_freeze_where_they_are_asked_to) {
     BOOST_TEST((statistics("1").to_vector<float>() != start.to_vector<float>()));
 }
 
-// From given float weights, on the other hardware, and in the simulation that others do.
+// From given float weights, on the other hardware, and with the other simulation.
 BOOST_AUTO_TEST_CASE(given_weights_serve_instead_of_float_training) {
     const Reference& run = reference();
     BOOST_REQUIRE(run.end.code == 0);
@@ -273,7 +273,7 @@ BOOST_AUTO_TEST_CASE(given_weights_serve_instead_of_float_training) {
     }
 }
 
-// A stop in the middle of reconstruction leaves the run before calibration.
+// A stop in the middle of reconstruction resumes before calibration.
 BOOST_AUTO_TEST_CASE(what_follows_calibration_can_be_stopped_and_done_again) {
     const Reference& run = reference();
     BOOST_REQUIRE(run.end.code == 0);
@@ -313,12 +313,12 @@ BOOST_AUTO_TEST_CASE(without_an_algorithm_only_the_float_network_is_trained) {
     BOOST_TEST(!result.weight_bits.has_value());
     BOOST_TEST(!result.integer_top1.has_value());
     BOOST_TEST(!std::filesystem::exists(folder + "/program.safetensors"));
-    // The same float network that the quantized run began with.
+    // The same float network as at the start of the quantized run.
     BOOST_TEST(*result.weights_sha256 ==
                tensors_sha256(load_safetensors(run.folder() + "/float.safetensors").tensors));
 }
 
-// A main branch of next to nothing: XNNPACK cannot add what is 2^-10 of the sum's step.
+// A near-zero main branch: XNNPACK cannot add an operand of 2^-10 of the sum's step.
 BOOST_AUTO_TEST_CASE(what_lowering_refuses_is_refused_before_training) {
     const Reference& run = reference();
     BOOST_REQUIRE(run.end.code == 0);

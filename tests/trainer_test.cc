@@ -1,4 +1,4 @@
-// trainer -- a phase of training, and what becomes of it when it is broken off.
+// trainer -- a phase of training, and its state after an interruption.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_killed_and_resumed_gives_the_same_bits) {
             const TemporaryFolder broken;
             const auto first = started(hardware, broken);
             BOOST_CHECK_THROW(first->train(Process::settings(), step), Killed);
-            Process second(hardware, broken.path(""), 99);  // other first weights, no calibration
+            Process second(hardware, broken.path(""), 99);  // other initial weights, no calibration
             BOOST_REQUIRE(second.load());
             BOOST_TEST(second.position.step == step);
             second.train();
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_is_killed_and_resumed_gives_the_same_bits) {
     }
 }
 
-// Frozen from the second of three epochs on, for every folding: killed before and after that.
+// Frozen from the second of three epochs on, for every folding: killed before and after that point.
 BOOST_AUTO_TEST_CASE(statistics_freeze_after_their_epochs_also_in_a_resumed_run) {
     PhaseSettings settings = Process::settings();
     settings.freeze_epoch = 1;
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_names_layer_and_step) {
                       [&] { fast.train(settings); }));
 }
 
-// Codes hide NaN: the loss alone would not tell.
+// Codes hide NaN: the loss alone would not show it.
 BOOST_AUTO_TEST_CASE(a_quantized_network_that_diverged_is_found) {
     for (const std::string hardware : {"onnxruntime", "academic"}) {
         const TemporaryFolder folder;

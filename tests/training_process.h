@@ -1,4 +1,4 @@
-// training_process -- a small run, with all that a process holds while it trains.
+// training_process -- a small run, with everything that a process holds while it trains.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@
 
 namespace gradus {
 
-// 44 noisy images in five classes: a bright square whose row tells the class.
+// 44 noisy images in five classes: the row of a bright square is the class.
 class SmallData : public Dataset {
   public:
     SmallData() : Dataset({"small", {"a", "b", "c", "d", "e"}, 44, {12, 12, 1}, {0.3f}, {0.3f}}) {}
@@ -40,7 +40,7 @@ struct Process {
     std::string folder;
     std::ostringstream screen;
 
-    // No recipe: the float network. `seed` is that of the first weights.
+    // No recipe: the float network. `seed` is for the initial weights.
     Process(const std::optional<Recipe>& recipe, const std::string& path, uint64_t seed)
         : float_graph(small_network(seed)), store(path), folder(path) {
         position.phase = recipe ? "quantized" : "float";
@@ -111,7 +111,7 @@ struct Process {
     }
 };
 
-// A process that has not been broken off, calibrated where that applies.
+// An uninterrupted process, calibrated if it quantizes.
 template <class Network>  // a hardware, or a recipe
 std::unique_ptr<Process> started(const Network& network, const TemporaryFolder& folder) {
     auto process = std::make_unique<Process>(network, folder.path(""), 1);

@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_sum_ends_its_block_without_a_relu) {
     BOOST_TEST(names(block_units(network), network) == want, boost::test_tools::per_element());
 }
 
-// Over more images than run at once.
+// Uses more images than run at once.
 BOOST_AUTO_TEST_CASE(values_are_those_of_one_run) {
     const Graph network = small_network();
     const Tensor images = small_images(150);

@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(a_deep_ladder_of_diamonds_is_walked_once) {
     BOOST_TEST(first(x.grad()) == 0x1p60f);
 }
 
-// add gives one tensor to both inputs. What a later path adds must not appear in the other.
+// add gives one tensor to both inputs. A later addition to one must not change the other.
 BOOST_AUTO_TEST_CASE(shared_gradients_are_not_corrupted) {
     const Variable a(Tensor::full({1}, 1), true), b(Tensor::full({1}, 1), true);
     const Variable five(Tensor::full({1}, 5));
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_recorded_without_a_gradient_to_want) {
     Variable y(Tensor::full({1000}, 1));
     for (int i = 0; i < 10; ++i) y = relu(y);
     BOOST_TEST(!y.requires_grad());
-    // One output lives: a tape would have kept all ten.
+    // One output is alive: a tape that kept values would have kept all ten.
     BOOST_TEST(allocated_bytes() - before < 2 * 4096u);
     BOOST_TEST(throws(ErrorKind::runtime, {"backward"}, [&] { backward(y); }));
     BOOST_TEST(throws(ErrorKind::runtime, {"grad"}, [&] { y.grad(); }));
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(backward_frees_the_tape) {
         for (int i = 0; i < 10; ++i) y = relu(y);
         BOOST_TEST(allocated_bytes() - before >= 10 * 4000u);
         backward_from(y, Tensor::full({1000}, 1));
-        // What is left: y, and the gradient of x.
+        // Still alive: y, and the gradient of x.
         BOOST_TEST(allocated_bytes() - before < 3 * 4096u);
     }
     BOOST_TEST(allocated_bytes() - before < 2 * 4096u);

@@ -1,4 +1,4 @@
-// Checkpoints of other projects: every parameter found under their names.
+// Checkpoints of other projects: finds every parameter under their names.
 #include "models/weight_names.h"
 
 #include <boost/test/unit_test.hpp>
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(names_of_regnet) {
     BOOST_TEST(in("timm's", "fc.weight") == "head.fc.weight");
 }
 
-// Every rule of a scheme once: { ours, theirs }.
+// Every rule of a scheme once: {ours, theirs}.
 void check_names(const char* scheme_name, int block,
                  const std::vector<std::pair<const char*, const char*>>& names) {
     for (const auto& [ours, theirs] : names) BOOST_TEST(in(scheme_name, ours, block) == theirs);
@@ -162,7 +162,7 @@ BOOST_AUTO_TEST_CASE(names_of_efficientnet_lite) {
     BOOST_TEST(in(theirs, "classifier.bias") == "_fc.bias");
 }
 
-// Names as wrappers write them, and what is said of them.
+// Names with the prefixes of wrappers, and the messages about them.
 BOOST_AUTO_TEST_CASE(prefixes_are_taken_off_where_all_match) {
     struct Case {
         const char* what;
@@ -215,13 +215,13 @@ BOOST_AUTO_TEST_CASE(prefixes_that_leave_a_choice_or_a_gap_are_refused) {
     save_safetensors(folder.path("gap"), gap);
     BOOST_TEST(throws(ErrorKind::usage, {"101 of 102", "below net.", "no fc.bias"},
                       [&] { load_network(folder.path("gap"), g.parameters()); }));
-    save_safetensors(folder.path("both"), both);  // the one without a prefix is meant
+    save_safetensors(folder.path("both"), both);  // the names without a prefix win
     BOOST_TEST(load_network(folder.path("both"), g.parameters())
                    .text()
                    .starts_with("102 of 204 tensors matched by our own names; left out: ema."));
 }
 
-// A half float that nobody asks for is passed over, one that is needed is named.
+// An unreadable half-precision tensor is skipped if unused, and named if needed.
 BOOST_AUTO_TEST_CASE(only_tensors_that_are_needed_must_be_readable) {
     const TemporaryFolder folder;
     const Graph g = network("resnet18");

@@ -1,4 +1,4 @@
-// xml -- enough of XML to see that a file is well formed, and a counter of parts.
+// xml -- checks that an XML file is well formed, and counts parts.
 #pragma once
 
 #include <cctype>
@@ -15,7 +15,7 @@ inline int count(const std::string& text, const std::string& part) {
     return found;
 }
 
-// True if every element that begins ends, in order, around one root; "" or what is wrong.
+// Returns "" if every element is closed in order within one root, else the fault.
 inline std::string xml_fault(const std::string& xml) {
     std::vector<std::string> open;
     int roots = 0;

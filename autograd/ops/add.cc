@@ -14,7 +14,7 @@ Variable sum(const Variable& a, const Variable& b) {
     if (single_unclamped(a) && single_unclamped(b)) {
         Exact y;
         y.terms = {a.exact()->terms[0], b.exact()->terms[0]};
-        // Accumulators come first: rules tell a sum by its terms, and additions commute.
+        // Puts accumulators first: rules identify a sum by its terms, and additions commute.
         if (y.terms[1].codes.dtype() == DType::I32) std::swap(y.terms[0], y.terms[1]);
         return Variable(std::move(y));
     }

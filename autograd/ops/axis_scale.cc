@@ -26,7 +26,7 @@ Variable scale_axis(const char* op, const Variable& x, const Variable& factor, i
     const Tensor f = factor.data();
     const ChannelLayout shape = axis_shape(op, x.shape(), f.shape(), axis);
     const Tensor y = scaled(shape, x.data(), f, divide);
-    // A quotient is kept rather than its dividend: batch norm, after it, keeps it too.
+    // Saves the quotient rather than its dividend: batch norm, after it, saves the quotient too.
     const Variable saved = divide ? Variable(y) : saved_value(x);
     return record(op, Variable(y), {x, factor},
                   [=, want_dx = x.requires_grad(),

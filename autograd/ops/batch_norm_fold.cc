@@ -13,14 +13,14 @@ float* data_of(Tensor& t) {
     return t.defined() ? t.data<float>() : nullptr;
 }
 
-// Room for a gradient; undefined where it is not wanted.
+// Allocates a gradient; undefined if it is not needed.
 Tensor gradient_of(bool wanted, const Tensor& like) {
     return wanted ? Tensor::empty(like.shape(), DType::F32, like.device()) : Tensor();
 }
 
 }  // namespace
 
-// Statistics may be updated in place before backward reads them: copied.
+// Copies the statistics, which may be updated in place before the backward pass reads them.
 
 Variable batch_norm_scale(const Variable& gamma_variable, const Variable& var_variable, float eps) {
     const Tensor gamma = gamma_variable.data(), var = var_variable.data();

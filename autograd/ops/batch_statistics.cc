@@ -7,7 +7,7 @@ namespace gradus {
 
 namespace {
 
-// Rows of u seen as [rows, channels].
+// The number of rows of u seen as [rows, channels].
 int64_t rows_of(const char* op, const Shape& u, const Tensor& running, bool training) {
     check(running.numel() == u[-1], op, ": the running average needs one value for each of the ",
           u[-1], " channels of ", u, ", got ", running.shape());
@@ -19,7 +19,7 @@ int64_t rows_of(const char* op, const Shape& u, const Tensor& running, bool trai
 
 }  // namespace
 
-// The running average may be updated in place before what read it runs backward: copied.
+// Copies the running average, which may be updated in place before its readers' backward pass.
 Variable batch_mean(const Variable& u_variable, Tensor running_mean, float momentum,
                     bool training) {
     const Shape shape = u_variable.shape();

@@ -160,7 +160,7 @@ Variable convolution(const char* op, const Variable& x, const Variable& w, const
     const Variable y = x_codes && w_codes ? forward_codes(op, *x_codes, *w_codes, bias, shape,
                                                           y_shape, codes_output, policy)
                                           : forward_float(x, w, bias, shape, y_shape);
-    // A gradient that nobody asks for keeps no operand alive.
+    // If w needs no gradient, keep no reference to x.
     const Variable for_dw = w.requires_grad() ? saved_value(x) : Variable();
     const Variable for_dx = x.requires_grad() ? saved_value(w) : Variable();
     const bool wants_dbias = bias.requires_grad();

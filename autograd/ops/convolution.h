@@ -1,4 +1,4 @@
-// convolution -- what conv2d and linear share: linear is the 1x1 case on [N, 1, 1, C].
+// convolution -- shared by conv2d and linear: linear is a 1x1 convolution on [N, 1, 1, C].
 #pragma once
 
 #include "autograd/ops.h"

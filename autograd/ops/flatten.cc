@@ -4,7 +4,8 @@ namespace gradus {
 
 namespace {
 
-// Scales along the channels survive where the other extents are 1, along the first axis always.
+// True for scales along the channels if the other extents are 1, and always for scales along the
+// first axis.
 bool keeps_its_axis(const Affine& term) {
     const Shape& shape = term.shape();
     if (!term.per_channel() || term.axis == 0) return true;

@@ -15,7 +15,7 @@ Tensor times(const Tensor& zero_point, int64_t pixels) {
     return result.to(zero_point.device());
 }
 
-// The average stays exact: sums of codes, to be divided when they are read as floats.
+// Keeps the average exact: sums of codes, divided only when read as floats.
 Variable sum_of_codes(const PixelsShape& shape, const Affine& x) {
     Affine y = x;
     y.codes = Tensor::empty({shape.n, 1, 1, shape.c}, DType::I32, x.codes.device());

@@ -18,8 +18,8 @@ Tensor masked(const Slope& slope, const Tensor& y, const Tensor& dy) {
     return dx;
 }
 
-// The clamp is left to the reader of the value. Where it acts is seen from the value before it as
-// well as after it: both are inside (0, upper) or both are not.
+// Leaves the clamp to the reader of the value. The values before and after the clamp agree on where
+// it acts: both are inside (0, upper) or both are not.
 Variable clamp_exact(const char* op, const Slope& slope, const Variable& x, float upper) {
     Exact y = *x.exact();
     y.lower = std::clamp(y.lower, 0.0f, upper);

@@ -1,11 +1,11 @@
-// saved -- what a backward reads again of an operator's input.
+// saved -- an operator's input, stored for the backward pass.
 #pragma once
 
 #include "autograd/variable.h"
 
 namespace gradus {
 
-// The value without its past: codes stay codes, and data() is their float view when it is needed.
+// The value without its history: codes stay codes, and data() makes their float view on demand.
 inline Variable saved_value(const Variable& x) {
     return x.exact() ? Variable(*x.exact()) : Variable(x.data());
 }

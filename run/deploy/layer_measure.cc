@@ -66,11 +66,7 @@ std::optional<double> LayerMeasure::sqnr() const {
 }
 
 Measurement::Measurement(const QuantizedModel& model, const Program& program, const Graph& network)
-    : model_(model),
-      program_(program),
-      network_(network),
-      comparison_(model, program),
-      writer_(program.registers) {
+    : model_(model), network_(network), comparison_(model, program), writer_(program.registers) {
     const auto grids = register_grids(model, program);
     for (const Instruction& i : program.instructions) {
         LayerMeasure layer;

@@ -68,7 +68,6 @@ class Measurement {
                   const Tensor& output);
 
     const QuantizedModel& model_;
-    const Program& program_;
     const Graph& network_;
     Comparison comparison_;
     std::vector<LayerMeasure> layers_;

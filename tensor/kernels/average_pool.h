@@ -60,7 +60,8 @@ void average_pool_backward_readable(const PoolShape& s, const T* dy, T* dx) {
 
 extern Kernel<void(const PoolShape& shape, const float* x, float* y)> average_pool_forward;
 extern Kernel<void(const PoolShape& shape, const float* dy, float* dx)> average_pool_backward;
-// The sums [N, OH, OW, C] of codes of `dtype` I8 or U8, each of as many codes as its window counts.
+// The sums [N, OH, OW, C] of codes of `dtype` I8 or U8; each has as many codes as its window
+// counts.
 extern Kernel<void(const PoolShape& shape, DType dtype, const void* codes, int32_t zero_point,
                    int32_t* sums)>
     average_pool_sum_codes;

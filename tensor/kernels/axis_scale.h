@@ -39,7 +39,7 @@ void axis_scale_backward_readable(const ChannelLayout& shape, const T* saved, co
 extern Kernel<void(const ChannelLayout& shape, const float* x, const float* f, bool divide,
                    float* y)>
     axis_scale_forward;
-// df alone: dx is the forward of dy.
+// df only: dx is the forward pass applied to dy.
 extern Kernel<void(const ChannelLayout& shape, const float* saved, const float* f, bool divide,
                    const float* dy, float* df)>
     axis_scale_factor_gradient;

@@ -47,7 +47,7 @@ void batch_norm_forward_readable(const T* x, const T* gamma, const T* beta, int6
     }
 }
 
-// `training`: mean and inv_std depend on x; else they are constants.
+// `training`: mean and inv_std depend on x; otherwise they are constants.
 template <class T>
 void batch_norm_backward_readable(const T* x, const T* dy, const T* gamma, const T* mean,
                                   const T* inv_std, int64_t rows, int64_t channels, bool training,
@@ -70,13 +70,13 @@ void batch_norm_backward_readable(const T* x, const T* dy, const T* gamma, const
 
 struct BatchNormForward {
     const float* x;      // [rows, channels]
-    const float* gamma;  // [channels], as all that follow
+    const float* gamma;  // [channels], like all that follow
     const float* beta;
     float* running_mean;  // updated by training, read by eval
     float* running_var;
     int64_t rows, channels;
     float eps, momentum;
-    float* mean;     // out: what the normalisation used
+    float* mean;     // out: the mean and inv_std that were used
     float* inv_std;  // out
     float* y;        // [rows, channels]
 };
@@ -88,7 +88,7 @@ struct BatchNormBackward {
     const float* mean;
     const float* inv_std;
     int64_t rows, channels;
-    float* dx;  // [rows, channels], or nullptr: not wanted
+    float* dx;  // [rows, channels], or nullptr if not needed
     float* dgamma;
     float* dbeta;
 };

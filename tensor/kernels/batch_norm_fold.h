@@ -20,7 +20,7 @@
 namespace gradus {
 
 // factor = gamma / sqrt(var + eps) with |factor| >= 1e-6 and the sign of gamma (+ for 0), so that
-// it can be divided by; its gradient is gone where it was clamped.
+// it can be a divisor; its gradient is 0 if it was clamped.
 template <class T>
 HOST_DEVICE inline T fold_factor_value(T gamma, T var, T eps) {
     const T factor = gamma / std::sqrt(var + eps);
@@ -61,7 +61,7 @@ extern Kernel<void(const float* gamma, const float* var, float eps, const float*
 extern Kernel<void(const float* beta, const float* conv_bias, const float* mean,
                    const float* factor, float* bias, int64_t n)>
     fold_bias_forward;
-// dbeta = dy is the caller's. A gradient that is nullptr is not wanted.
+// The caller has dbeta = dy. nullptr: this gradient is not needed.
 extern Kernel<void(const float* conv_bias, const float* mean, const float* factor, const float* dy,
                    float* dfactor, float* dconv_bias, float* dmean, int64_t n)>
     fold_bias_backward;

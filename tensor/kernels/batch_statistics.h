@@ -1,4 +1,4 @@
-// batch_statistics -- mean and biased variance of every channel, with the averages that follow them
+// batch_statistics -- mean and biased variance of every channel, and their running averages
 // shapes    u [rows, channels] (NHWC seen as rows) -> mean, variance [channels]           dtype f32
 // training  running <- (1 - momentum) running + momentum batch (unbiased variance), in double,
 //           rounded once, as batch_norm does

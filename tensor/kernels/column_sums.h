@@ -1,8 +1,8 @@
-// column_sums -- per-channel sums over the rows of [rows, channels], fast and of one fixed shape.
+// column_sums -- per-channel sums over the rows of [rows, channels], fast and in one fixed order.
 //
-// Every channel is summed alone: float over row_block rows in their order, double over those
-// blocks, then over the chunks that column_chunk_rows cuts from the extents. So the bits depend
-// neither on the threads nor on the width of the vectors.
+// Every channel is summed separately: float over row_block rows in order, double over those blocks,
+// then over the chunks that column_chunk_rows cuts from the extents. So the bits depend neither on
+// the threads nor on the vector width.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,8 @@ inline int64_t column_chunk_rows(int64_t channels) {
 // Eight channels at once; the compiler splits or widens it for the instruction set.
 typedef float FloatLanes __attribute__((vector_size(32)));
 
-// A term reads memory through one of these, so that it is written once for one and eight channels.
+// A term reads memory through LoadOne or LoadLanes, so that one definition serves one and eight
+// channels.
 struct LoadOne {
     using Value = float;
     float operator()(const float* p) const { return *p; }

@@ -55,7 +55,7 @@ void conv2d_forward_cpu(const float* x, const float* w, const float* bias, float
     run(g, s);
 }
 
-// The taps that input pixels of one phase see: ih + pad - kh must be a multiple of the stride.
+// The taps for input pixels of one phase: ih + pad - kh must be a multiple of the stride.
 std::vector<ConvTap> phase_taps(const Conv2dShape& s, int64_t phase_h, int64_t phase_w) {
     std::vector<ConvTap> taps;
     for (int64_t kh = 0; kh < s.kh; ++kh) {

@@ -15,7 +15,7 @@
 
 namespace gradus {
 
-// The codes of an activation, for a backward pass that keeps one byte instead of four.
+// The codes of an activation, for a backward pass that stores one byte instead of four.
 struct CodesOperand {
     const void* codes;  // [N, H, W, C]
     bool is_signed;     // I8, else U8
@@ -30,7 +30,7 @@ extern Kernel<void(const float* dy, const float* w, float* dx, const Conv2dShape
     conv2d_backward_input;
 extern Kernel<void(const float* x, const float* dy, float* dw, const Conv2dShape& shape)>
     conv2d_backward_weight;
-// The same with x = scale (q - z): dw = scale sum (q - z) dy, never holding x in floats.
+// The same with x = scale (q - z): dw = scale sum (q - z) dy, without storing x in floats.
 extern Kernel<void(const CodesOperand& x, const float* dy, float* dw, const Conv2dShape& shape)>
     conv2d_backward_weight_codes;
 // dbias[o] = sum over rows of dy [rows, O].

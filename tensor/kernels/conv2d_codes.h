@@ -23,7 +23,7 @@ namespace gradus {
 enum class AccumulatorPolicy { exact, pairs16, acc16 };
 
 const char* accumulator_name(AccumulatorPolicy policy);
-// Error(usage), with the list, for a name that is none.
+// Error(usage), with the list, for an unknown name.
 AccumulatorPolicy find_accumulator(const std::string& name);
 
 enum class IntegerKernel { fastest, readable, avx2, avx512_vnni };
@@ -34,7 +34,7 @@ std::vector<IntegerKernel> integer_kernels();
 
 // One tile of accumulators: rows [row, row + rows) of the output seen as [N*OH*OW, O], all O
 // channels, acc[r * O + o]. Called once for every tile, by any thread, in any order; tiles do not
-// overlap and are cut by the problem alone.
+// overlap and depend only on the problem.
 using AccumulatorEpilogue = std::function<void(int64_t row, int64_t rows, const int32_t* acc)>;
 
 struct ConvCodes {
@@ -49,9 +49,9 @@ struct ConvCodes {
     AccumulatorPolicy policy = AccumulatorPolicy::exact;
 };
 
-// The device slot. A vector kernel that cannot serve a case (a zero point that is no code of its
-// operand) falls back to the readable one; `fastest` never fails. A policy other than `exact` has
-// two kernels, readable and avx2; the latter also serves where a wider one is asked for.
+// The device slot. A vector kernel that does not support a case (a zero point that is not a code of
+// its operand) falls back to the readable one; `fastest` never fails. A policy other than `exact`
+// has two kernels, readable and avx2; the latter also serves requests for a wider one.
 extern Kernel<void(const ConvCodes& conv, IntegerKernel kernel,
                    const AccumulatorEpilogue& epilogue)>
     conv2d_codes;

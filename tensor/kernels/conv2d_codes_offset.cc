@@ -47,7 +47,7 @@ WeightOffsets::WeightOffsets(const ConvCodes& conv) : shape_(conv.shape) {
     });
 }
 
-// One line of pixels: over the channels of each group, then over the columns of each window.
+// Sums one line of pixels: over the channels of each group, then over the columns of each window.
 void WeightOffsets::sum_line(const ConvCodes& conv, int64_t line) {
     const Conv2dShape& s = shape_;
     const int64_t groups = s.attrs.groups, channels = s.group_in();
@@ -73,7 +73,7 @@ void WeightOffsets::sum_line(const ConvCodes& conv, int64_t line) {
     }
 }
 
-// sums[r, g] = R, for a run of rows in one line of the output at a time.
+// sums[r, g] = R, for the rows of one output line at a time.
 void WeightOffsets::sum_windows(int64_t row, int64_t rows, int32_t* sums) const {
     const Conv2dShape& s = shape_;
     const int64_t groups = s.attrs.groups, last = row + rows;

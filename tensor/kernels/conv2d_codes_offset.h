@@ -1,4 +1,5 @@
-// conv2d_codes_offset -- weights that are not int8 with zero point 0, for kernels whose are.
+// conv2d_codes_offset -- lets kernels for int8 weights with zero point 0 compute with other
+// weights.
 //
 //   sum (x - zx) (w - zw[o]) = sum (x - zx) w - zw[o] R        R = sum (x - zx), over the window
 //
@@ -36,12 +37,12 @@ class SignedWeights {
     const int32_t* zero_points_;
 };
 
-// Takes zw'[o] R from accumulators that were summed with zero points 0.
+// Subtracts zw'[o] R from accumulators that were summed with weight zero points 0.
 class WeightOffsets {
   public:
     explicit WeightOffsets(const ConvCodes& conv);
 
-    // True if a zero point differs from 0; nothing is there to subtract if none does.
+    // True if a zero point differs from 0; else there is nothing to subtract.
     bool any() const { return !lines_.empty(); }
     // Corrects a tile and passes it to `epilogue` in L1-sized pieces.
     void subtract(int64_t row, int64_t rows, const int32_t* acc,

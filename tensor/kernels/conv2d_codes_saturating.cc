@@ -11,7 +11,7 @@ namespace gradus {
 
 namespace {
 
-// The weights as s8, and what does not depend on x.
+// The weights as s8, and the terms that do not depend on x.
 struct Filters {
     std::vector<int8_t> codes;  // [O, K]
     std::vector<int32_t> zero_points;
@@ -31,7 +31,7 @@ struct Filters {
     }
 };
 
-// x as u8: what is added to its codes.
+// The offset that turns codes of x into u8.
 int32_t offset(const ConvCodes& conv) {
     return conv.x_signed ? 128 : 0;
 }

@@ -50,8 +50,8 @@ inline int16_t load_pair(const uint8_t* from) {
     return pair;
 }
 
-// In all kernels the sums are one flat array and every loop over them is innermost: so the compiler
-// keeps them in registers.
+// In all kernels the sums are one flat array and the innermost loop runs over it, so that the
+// compiler keeps them in registers.
 
 // x - zx and w - zw fit int16 whatever the signedness.
 struct WidenedProducts {
@@ -65,7 +65,7 @@ struct WidenedProducts {
     }
 };
 
-// u8 x and s8 w, whose zero points WeightOffsets takes off later.
+// u8 x and s8 w; WeightOffsets subtracts the zero points of w later.
 struct ByteProducts {
     using Code = uint8_t;
     using Weight = int8_t;
@@ -203,7 +203,7 @@ void multiply(const Tile<typename Isa::Code, typename Isa::Weight>& tile, int64_
     }
 }
 
-// The tile, of which only `rows` x `columns` exist: tails are cut off by way of a buffer.
+// Writes a tile of which only `rows` x `columns` exist: tails go through a buffer.
 template <class Isa>
 void multiply_into(Tile<typename Isa::Code, typename Isa::Weight>& tile, int64_t panels,
                    int64_t rows, int64_t columns, int32_t* acc, int64_t acc_stride) {
@@ -223,7 +223,7 @@ void multiply_into(Tile<typename Isa::Code, typename Isa::Weight>& tile, int64_t
 }
 
 // The weights of all groups, + weight_offset, in panels of `lanes` filters, k in steps of `depth`,
-// padded with 0; and what every sum starts from: bias[o] - (zx + offset) sum_k w[o, k].
+// padded with 0; and the initial value of every sum: bias[o] - (zx + offset) sum_k w[o, k].
 template <class Isa>
 struct PackedWeights {
     int64_t steps, panels;                      // of one group
@@ -259,7 +259,7 @@ struct PackedWeights {
             sum += value;
         }
         const int32_t zero_point = conv.x_zero_point + Isa::offset(conv);
-        // Modulo 2^32, as the sums are: only the final accumulator must fit.
+        // Modulo 2^32, like the sums: only the final accumulator must fit.
         const uint32_t start = static_cast<uint32_t>(conv.bias ? conv.bias[o] : 0) -
                                static_cast<uint32_t>(zero_point) * static_cast<uint32_t>(sum);
         init[group * group_columns() + column] = static_cast<int32_t>(start);
@@ -375,7 +375,7 @@ bool conv2d_codes_vectorizes(const ConvCodes& conv) {
 
 namespace {
 
-// By a kernel of bytes, which leaves the weights' zero points to be taken off.
+// Runs a kernel of bytes and then subtracts the weights' zero points.
 template <class Isa>
 void convolve_bytes(const ConvCodes& conv, const AccumulatorEpilogue& epilogue) {
     const WeightOffsets offsets(conv);

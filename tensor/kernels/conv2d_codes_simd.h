@@ -1,4 +1,4 @@
-// conv2d_codes_simd -- the vector kernels behind conv2d_codes.
+// conv2d_codes_simd -- the vector kernels of conv2d_codes.
 #pragma once
 
 #include "tensor/kernels/conv2d_codes.h"
@@ -8,11 +8,12 @@ namespace gradus {
 // True if every zero point is a code of its operand, so that differences stay within +-255.
 bool conv2d_codes_vectorizes(const ConvCodes& conv);
 
-// Bytes are widened to int16, without their zero points, and multiplied by vpmaddwd: no saturation
-// anywhere. Under a policy the saturating instructions themselves, see conv2d_codes_saturating.h.
+// Widens bytes to int16, without their zero points, and multiplies by vpmaddwd: no saturation
+// anywhere. Under a policy it uses the saturating instructions themselves, see
+// conv2d_codes_saturating.h.
 void conv2d_codes_avx2(const ConvCodes& conv, const AccumulatorEpilogue& epilogue);
-// vpdpbusd: unsigned times signed bytes, summed in fours into int32. Signed x is read as x + 128,
-// unsigned weights as w - 128; conv2d_codes_offset takes off the zero points of weights.
+// vpdpbusd: unsigned times signed bytes, summed in fours into int32. Reads signed x as x + 128,
+// unsigned weights as w - 128; conv2d_codes_offset subtracts the zero points of weights.
 void conv2d_codes_avx512_vnni(const ConvCodes& conv, const AccumulatorEpilogue& epilogue);
 
 }  // namespace gradus

@@ -13,7 +13,7 @@ int64_t divide_up(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-// out[lanes] of one pixel; `wide` channels of them exist.
+// Computes out[lanes] of one pixel; only `wide` channels exist.
 void gather_lanes(const ConvGather& g, const float* weights, const float* in, int64_t ih,
                   int64_t iw, int64_t c, int64_t wide, float* out) {
     float sum[lanes] = {};

@@ -1,5 +1,5 @@
-// conv2d_depthwise -- convolutions whose channels do not meet: one filter for each channel. Their
-// lanes are the channels; nothing is worth packing but the weights.
+// conv2d_depthwise -- convolutions with one filter for each channel. Vector lanes are channels;
+// only the weights are worth packing.
 #pragma once
 
 #include "tensor/kernels/conv2d.h"

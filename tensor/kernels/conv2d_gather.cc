@@ -22,8 +22,9 @@ int64_t round_up(int64_t a, int64_t b) {
     return divide_up(a, b) * b;
 }
 
-// Weights as the tiles read them: for each group, panels of 64 outputs (the last of a multiple of
-// 16, filled up with zeros), each [taps][channels][columns]. `from` holds the bias likewise.
+// Weights in the order that tiles read them: for each group, panels of 64 outputs (the last of a
+// multiple of 16, padded with zeros), each [taps][channels][columns]. `from` holds the bias
+// likewise.
 struct Panels {
     int64_t count;    // of one group
     int64_t columns;  // of one group, all panels
@@ -54,7 +55,7 @@ struct Panels {
         return (group * columns + panel * panel_width) * depth(g);
     }
 
-    // One tap of one panel; in blocks of 16 channels, so that either order of w is read well.
+    // Packs one tap of one panel, in blocks of 16 channels, so that either order of w is read well.
     void pack(const ConvGather& g, int64_t group, int64_t panel, int64_t tap) {
         const int64_t wide = width(panel), first = panel * panel_width;
         const int64_t real = std::min(wide, g.outs - first);
@@ -124,14 +125,14 @@ class Worker {
         }
     }
 
-    // True if the panel is wider than its outputs: then a tile goes by way of a buffer.
+    // True if the panel is wider than its outputs: its tiles go through a buffer.
     bool cut(int64_t panel) {
         return cut_ = (panel * panel_width + panels_.width(panel) > g_.outs);
     }
 
   private:
-    // Points pixel_, from_ and out_ at the next pixels; what lies beyond the last reads zeros and
-    // writes into the buffer.
+    // Points pixel_, from_ and out_ at the next pixels; pixels beyond the last read zeros and write
+    // into the buffer.
     void aim(const Block& b, int64_t pixels, Cursor& cursor) {
         const float* start =
             panels_.from.data<float>() + b.group * panels_.columns + b.panel * panel_width;
@@ -212,7 +213,7 @@ void conv2d_gather(const ConvGather& g) {
         b.panel = task / blocks % panels.count;
         b.row = task % blocks * task_rows;
         b.rows = std::min(task_rows, rows - b.row);
-        // A cut panel has no place to keep its sums between two runs.
+        // A cut panel cannot keep its sums between two runs.
         const int64_t run = worker.cut(b.panel) ? std::max<int64_t>(1, taps) : taps_per_run(g);
         for (b.tap = 0; b.tap == 0 || b.tap < taps; b.tap += run) {
             b.taps = std::min(run, taps - b.tap);

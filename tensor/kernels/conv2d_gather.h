@@ -1,12 +1,12 @@
-// conv2d_gather -- the one sum behind the forward pass and the input's gradient.
+// conv2d_gather -- the sum shared by the forward pass and the input's gradient.
 //
 //   out[n, qh out_step + out_first, qw ..., o] =
 //       bias[o] + sum over taps, c of in[n, qh in_step + dh, qw in_step + dw, c] w[tap, c, o]
 //
 // Forward gathers x around each output pixel. The input's gradient gathers dy around each input
 // pixel; with stride s the input pixels fall into s x s phases that see different taps of the
-// filter, each phase a gathering of its own. Pixels are read where they lie: nothing is copied but
-// the weights.
+// filter, and each phase is a separate gathering. Pixels are read in place: only the weights are
+// copied.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,8 @@ namespace gradus {
 
 namespace {
 
-// In all kernels the sums are one flat array and every loop over them is innermost: so the compiler
-// keeps them in registers. The two instruction sets differ in nothing but the vectors.
+// In all kernels the sums are one flat array and the innermost loop runs over it, so that the
+// compiler keeps them in registers. The two instruction sets differ only in the vectors.
 
 template <int vectors>
 void gather_avx2(const GatherTile& t, int64_t column) {

@@ -1,7 +1,7 @@
 // conv2d_tiles -- the innermost products of the float convolutions, in vector registers.
 //
-// Every sum is one chain of fused multiply-adds in a fixed order, so the bits are the same whatever
-// the width of the vectors: AVX2 is the baseline, AVX-512 for CPUs that have it.
+// Every sum is one chain of fused multiply-adds in a fixed order, so the bits do not depend on the
+// vector width: AVX2 is the baseline, AVX-512 for CPUs that have it.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@ struct GatherTile {
     static constexpr int64_t pixels = 6;
     static constexpr int64_t width = 64;  // of a whole panel; the last is narrower
 
-    const float* const* pixel;  // [taps][6]: where each output pixel reads; padding reads zeros
+    const float* const* pixel;  // [taps][6]: the input of each output pixel; padding reads zeros
     int64_t taps, channels;
     const float* panel;        // [taps][channels][columns]
     int64_t columns;           // a multiple of 16, at most `width`
-    const float* const* from;  // [6]: what the sums start from, `columns` each
+    const float* const* from;  // [6]: initial values of the sums, `columns` each
     float* const* out;         // [6]: `columns` each
 };
 void multiply_gather_tile(const GatherTile& tile, bool avx512);

@@ -1,9 +1,9 @@
 // The gradient of the weights:
 //   dw[o, k] = scale * sum over pixels (x + offset)[pixel, k] dy[pixel, o]
 //
-// Work is cut by the problem alone: slices of k by chunks of images. A task walks over its pixels
-// in small blocks: the windows of x are copied into [pixels, columns] floats (codes are widened on
-// the way), dy into panels of 64 filters, and tiles of sums [k, o] grow. Chunks are added in order.
+// The problem alone decides the cut: slices of k by chunks of images. A task goes through its
+// pixels in small blocks: copies the windows of x into [pixels, columns] floats (widening codes),
+// dy into panels of 64 filters, and adds to tiles of sums [k, o]. Chunks are added in order.
 #include <vector>
 
 #include "tensor/cpu.h"

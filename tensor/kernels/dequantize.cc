@@ -8,7 +8,7 @@ namespace gradus {
 
 namespace {
 
-// Elements [begin, end) of one row that share a scale (constant), or walk along it.
+// Elements [begin, end) of one row: they share a scale (constant), or each has its own.
 template <class Code>
 void scale_row(const Code* q, int64_t n, const float* s, const int32_t* z, bool constant,
                bool one_zero, float* out) {
@@ -21,7 +21,7 @@ void scale_row(const Code* q, int64_t n, const float* s, const int32_t* z, bool 
     }
 }
 
-// A row: a run of elements that the caller cut by the problem, at most row_block of them.
+// A row: a run of elements cut by the problem, at most row_block of them.
 constexpr int64_t row_block = 4096;
 
 template <class Code>

@@ -1,7 +1,7 @@
 // dequantize -- y = clamp(sum over terms of s (q - z) / count, lower, upper)
 // shapes    codes [any] -> y [same]             dtype i8, u8 or i32 -> f32
 // scales    one per term, or one per channel: codes seen as [outer, channels, inner]
-// gradient  none of its own: the quantizers' gradient is theirs, see quant/
+// gradient  none; quantizers have their own, see quant/
 // exactness exact: each element alone, operations in the order written
 // tests     tests/tensor_test.cc
 #pragma once

@@ -16,7 +16,7 @@
 
 namespace gradus {
 
-// Scratch of one thread that only grows; each Tag has its own. 64 spare elements follow.
+// Scratch memory of one thread that only grows; each Tag has its own. 64 spare elements follow.
 template <class T, class Tag>
 T* thread_scratch(int64_t elements) {
     static thread_local std::vector<T> scratch;
@@ -33,7 +33,7 @@ struct Im2colBlock {
     int64_t columns() const { return positions * channels; }
 };
 
-// How the elements are read: see above.
+// How elements are converted: see above.
 template <class Out>
 struct Im2colValues {
     Out offset;
@@ -52,7 +52,7 @@ inline void im2col_run(const In* from, int64_t count, Out offset, Out* to) {
         to[i] = static_cast<Out>(static_cast<Out>(from[i]) + offset);
 }
 
-// One row of the matrix; (n, oh, ow) is the output pixel.
+// Writes one row of the matrix; (n, oh, ow) is the output pixel.
 template <class In, class Out>
 inline void im2col_row(const In* x, const Conv2dShape& s, const Im2colBlock& block,
                        const Im2colValues<Out>& values, int64_t n, int64_t oh, int64_t ow,
@@ -94,7 +94,7 @@ inline void im2col_pixel(const In* x, const Conv2dShape& s, const Im2colBlock& b
     }
 }
 
-// `stride` elements from one row of `column` to the next.
+// `stride`: the distance in elements between rows of `column`.
 template <class In, class Out>
 void im2col(const In* x, const Conv2dShape& s, const Im2colBlock& block,
             const Im2colValues<Out>& values, Out* column, int64_t stride) {

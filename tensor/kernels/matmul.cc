@@ -9,7 +9,7 @@ namespace gradus {
 
 namespace {
 
-// Blocks of C, cut by the problem alone; each is one product over all of k.
+// Blocks of C, cut by the problem alone; each is a single product over all of k.
 constexpr int64_t block_rows = 256;
 constexpr int64_t block_columns = 256;
 

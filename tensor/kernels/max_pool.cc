@@ -32,7 +32,7 @@ void forward(const PoolShape& s, const void* x, void* y) {
     });
 }
 
-// Scatters dy of one image; windows overlap, so their order is that of the readable kernel.
+// Scatters dy of one image; windows overlap, so the order is the same as in the readable kernel.
 template <class T>
 void scatter_image(const PoolShape& s, const T* x, const float* dy, float* dx) {
     std::fill_n(dx, s.h * s.w * s.c, 0.0f);

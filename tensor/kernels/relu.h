@@ -28,7 +28,7 @@ HOST_DEVICE inline T relu6_slope(T y, T dy) {
     return y > T(0) && y < T(6) ? dy : T(0);
 }
 
-// The loops' bodies, the same lines on every device.
+// The loop bodies, the same lines on every device.
 struct ReluForward {
     const float* x;
     float* y;

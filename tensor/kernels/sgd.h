@@ -19,7 +19,7 @@ struct SgdAttrs {
     bool nesterov = false;
 };
 
-// One element. A momentum buffer of zeros is the first step: m becomes g.
+// Updates one element. A momentum buffer of zeros means the first step: m becomes g.
 template <class T>
 HOST_DEVICE inline void sgd_value(T grad, T lr, T momentum, T weight_decay, bool nesterov, T& m,
                                   T& w) {
@@ -28,7 +28,7 @@ HOST_DEVICE inline void sgd_value(T grad, T lr, T momentum, T weight_decay, bool
     w -= lr * (nesterov ? g + momentum * m : m);
 }
 
-// `m` may be nullptr where momentum is 0.
+// `m` may be nullptr if momentum is 0.
 extern Kernel<void(const SgdAttrs& attrs, const float* grad, float* m, float* w, int64_t n)>
     sgd_step;
 

@@ -2,8 +2,8 @@
 //
 //   op(A) [m, k]   op(B) [k, n]   C [m, n]   ld* = elements from one stored row to the next
 //
-// The building block of matmul: the caller cuts the problem into blocks and shares them out.
-// Implemented by exactly one of sgemm_openblas.cc (the only door to OpenBLAS) and
+// The building block of matmul: the caller cuts the problem into blocks and distributes them.
+// Implemented by exactly one of sgemm_openblas.cc (the only file that calls OpenBLAS) and
 // sgemm_readable.cc; the Makefile chooses.
 // exactness rounded: |error| <= k eps sum |a b|; deterministic, the same bits on every thread
 #pragma once

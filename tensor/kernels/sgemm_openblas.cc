@@ -6,7 +6,7 @@ namespace gradus {
 
 void sgemm(const SgemmBlock& block, const float* a, int64_t lda, const float* b, int64_t ldb,
            float* c, int64_t ldc) {
-    // One thread: OpenBLAS would cut by the thread count, and so would the bits.
+    // OpenBLAS cuts the work by its thread count, which would change the bits: one thread.
     static const bool single_thread = (openblas_set_num_threads(1), true);
     static_cast<void>(single_thread);
     if (block.m == 0 || block.n == 0) return;

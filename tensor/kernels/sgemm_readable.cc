@@ -1,5 +1,5 @@
-// The product without OpenBLAS: op(B) is packed into panels of 16 columns, and tiles of 4 x 16
-// sums stay in registers while k runs. The compiler turns the innermost loop into vectors.
+// The product without OpenBLAS: packs op(B) into panels of 16 columns, and keeps tiles of 4 x 16
+// sums in registers while k runs. The compiler vectorises the innermost loop.
 #include <algorithm>
 #include <vector>
 
@@ -26,7 +26,8 @@ void pack_panel(const SgemmBlock& block, const float* b, int64_t ldb, int64_t p0
     }
 }
 
-// C[rows, columns] += A panel for one tile; a_row and a_step walk op(A) whether stored so or not.
+// C[rows, columns] += A panel for one tile; a_row and a_step walk op(A), transposed in memory or
+// not.
 void multiply_tile(int64_t deep, int64_t rows, int64_t columns, const float* a, int64_t a_row,
                    int64_t a_step, const float* panel, float* c, int64_t ldc) {
     float sum[tile_rows][tile_columns] = {};

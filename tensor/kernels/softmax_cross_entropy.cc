@@ -4,7 +4,7 @@ namespace gradus {
 
 namespace {
 
-// One thread: a batch of logits is some thousand numbers.
+// One thread is enough: a batch of logits is a few thousand numbers.
 void softmax_cross_entropy_forward_cpu(const CrossEntropyForward& p) {
     *p.loss = softmax_cross_entropy_forward_readable(p.logits, p.labels, p.rows, p.classes,
                                                      double{p.smoothing}, p.lse);

@@ -23,7 +23,7 @@ T softmax_cross_entropy_forward_readable(const T* logits, const int64_t* labels,
     for (int64_t n = 0; n < rows; ++n) {
         const T* z = logits + n * classes;
         double largest = z[0], sum = 0, total = 0;
-        // A NaN must reach the loss: it fails every comparison and is found by the sums.
+        // A NaN must reach the loss: comparisons skip it, but the sums keep it.
         for (int64_t k = 1; k < classes; ++k) largest = z[k] > largest ? z[k] : largest;
         for (int64_t k = 0; k < classes; ++k) {
             sum += std::exp(z[k] - largest);

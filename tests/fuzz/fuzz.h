@@ -1,5 +1,5 @@
-// fuzz -- what the libFuzzer targets of the readers share: the input as a file in memory, and a
-// guard against allocations that a file talks its reader into.
+// fuzz -- shared by the libFuzzer targets of the readers: the input as a file in memory, and a
+// guard against allocations that a malicious file asks for.
 //
 // A reader may end in one of two ways: it returns, or it throws Error of ErrorKind::data. Any other
 // exception, a finding of the sanitizers, or a single allocation above the limit stops the fuzzer.
@@ -19,7 +19,7 @@
 
 namespace gradus::fuzz {
 
-// Below this nobody is harmed: strings, streams, tables of zlib.
+// Smaller allocations are harmless: strings, streams, tables of zlib.
 constexpr size_t kSmallAllocation = size_t{1} << 17;
 
 inline size_t allocation_limit = SIZE_MAX;
@@ -32,7 +32,7 @@ inline void guard_allocation(const volatile void*, size_t size) {
     std::abort();
 }
 
-// The bytes under a path, while it lives.
+// Makes the bytes available under a path, for the lifetime of the object.
 class MemoryFile {
   public:
     MemoryFile(const uint8_t* bytes, size_t size) : descriptor_(memfd_create("fuzz", 0)) {
@@ -50,7 +50,7 @@ class MemoryFile {
     std::string path_;
 };
 
-// Runs read() on an input of so many bytes; no allocation above four times their number, or
+// Runs read() on an input of `size` bytes; no allocation may exceed four times their number, or
 // `extra`.
 template <class Read>
 int run_on_bytes(size_t size, const Read& read, size_t extra = 0) {

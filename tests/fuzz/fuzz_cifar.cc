@@ -1,4 +1,4 @@
-// CIFAR-10 and CIFAR-100. The first byte chooses, the second says how many records are expected.
+// CIFAR-10 and CIFAR-100. The first byte chooses, the second is the expected number of records.
 #include "data/cifar.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -6,7 +6,7 @@ namespace {
 
 constexpr size_t kMaxRatio = 1100;  // of a deflate stream, whose bytes grow by at most 1032
 
-// The most that a gzip file can unpack to, and once more while the buffer grows.
+// The largest size that a gzip file can unpack to, doubled for the growing buffer.
 size_t unpacked_size(const uint8_t* bytes, size_t size) {
     if (size < 2 || bytes[0] != 0x1f || bytes[1] != 0x8b) return 0;
     return 2 * kMaxRatio * size;
