@@ -1,4 +1,4 @@
-// ./explain -- what a part of Gradus does with numbers, shown by the part itself.
+// ./explain -- shows how a part of Gradus computes, by running the part itself.
 #include "run/explain/explain.h"
 
 #include "run/guarded_main.h"

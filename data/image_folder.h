@@ -26,7 +26,7 @@ struct Preprocessing {
 
 struct ImageFolders {
     DatasetPtr train, test;
-    std::vector<std::string> notes;  // what was left out, and where labels come from
+    std::vector<std::string> notes;  // files left out, and the source of the labels
 };
 // `facts` gives name, normalisation and the treatment of damaged images. Errors: data.
 ImageFolders open_image_folders(const std::string& folder, const DatasetFacts& facts,

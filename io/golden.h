@@ -1,11 +1,11 @@
 // golden -- a bundle with the inputs and outputs of every layer of a Program, for those who build
 // kernels and chips: plain .npy files that can be replayed without Gradus.
 //
-//   manifest.json            what the files mean: program, layers, rules, grids, hashes
+//   manifest.json            describes the files: program, layers, rules, grids, hashes
 //   SHA256SUMS               every file and the manifest; `sha256sum -c` reads it
 //   images.npy, logits.npy   [N, H, W, C] as normalised floats, [N, classes]
 //   003_layer1.0.conv1/      a folder for each instruction, in program order
-//     input.npy              what it reads, N H W C; a second operand is input_2.npy
+//     input.npy              its input, N H W C; a second operand is input_2.npy
 //     weight.npy             O KH KW I; bias.npy, multiplier.npy, ...: the constants of its rule
 //     accumulator.npy        int32, where it has accumulators (integer/execute.h)
 //     output.npy             N H W C

@@ -20,7 +20,7 @@ namespace gradus {
 // kld              the clipped range with the least KL divergence of the histograms (Migacz 2017)
 // norm             s = 2 mean|x| / sqrt(qmax) (LSQ)
 // mean_deviation   mean -+ 3 standard deviations (LSQ+)
-// own              what the algorithm itself prescribes
+// own              the algorithm's own first values
 enum class Calibration { own, min_max, moving_average, quantile, mse, kld, norm, mean_deviation };
 
 // "own" or "auto", "minmax", "moving-average", "quantile", "mse", "kld", "norm", "mean-deviation".

@@ -67,15 +67,14 @@ Variable run_quantize(const OpContext& context, const Inputs& all) {
     const Grid grid = q.grid();
     // The tape keeps a float input, or the codes of an exact one.
     Variable value = x.exact() ? Variable(*x.exact()) : Variable(x.data());
-    return record(
-        "quantize", on_grid(q, grid, x), in,
-        [payload = context.node.payload, &q, grid, value](const Tensor& dy) -> Grads {
-            QuantizerGrads grads = q.algorithm->backward(q, grid, value.data(), dy);
-            Grads result{grads.dx};
-            for (Tensor& d : grads.parameters) result.push_back(std::move(d));
-            result.resize(1 + q.parameters.size());  // parameters that are not learned get none
-            return result;
-        });
+    return record("quantize", on_grid(q, grid, x), in,
+                  [payload = context.node.payload, &q, grid, value](const Tensor& dy) -> Grads {
+                      QuantizerGrads grads = q.algorithm->backward(q, grid, value.data(), dy);
+                      Grads result{grads.dx};
+                      for (Tensor& d : grads.parameters) result.push_back(std::move(d));
+                      result.resize(1 + q.parameters.size());  // kept ones get none
+                      return result;
+                  });
 }
 
 // inputs: bias [O], quantized weight. The accumulator's scale is f32(s_x s_w[c]), s_x being the

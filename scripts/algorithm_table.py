@@ -6,7 +6,7 @@
   scripts/algorithm_table.py --table-only       the table from what has been run
 
 Every row is a run folder below --output. A row that is finished is not run again, one that was cut
-off goes on where it was; delete its folder to begin anew.
+off resumes where it stopped; delete its folder to start again.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 
 from run_rows import cell, differ, float_checkpoint, last_line, result_of, run, write_table
 
-# name of the row, flags beyond the common ones. Weights that are not scaled back (dorefa, qil, apot)
+# name of the row, flags beyond the common ones. Rows whose weights are not scaled back (dorefa, qil, apot)
 # need statistics of batch norm that know of it.
 UNSCALED = ["--reestimate-bn"]
 FLOAT_ONLY = ["--simulate", "qdq"]

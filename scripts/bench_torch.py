@@ -119,7 +119,7 @@ def peak_rss_bytes():
 
 
 def warm_up(step):
-    """Steps until the last two brought no speed worth mentioning: the first ones pay for pages."""
+    """Runs steps until the last two are no faster: the first ones allocate pages."""
     speeds = [step() for _ in range(4)]
     while len(speeds) < 20 and max(speeds[-2:]) > 1.05 * max(speeds[:-2]):
         speeds.append(step())
@@ -226,7 +226,7 @@ def shared_flags(options):
 
 
 def open_peers(options):
-    """The peers that this machine has, and one line for each that it has not."""
+    """The peers installed here, and one line for each missing one."""
     peers, absent = [], []
     for python in PYTHONS:
         for kind in (["float"] if options.algo == "none" else ["fx", "lsq"]):

@@ -16,7 +16,7 @@ for needed in boost/test/unit_test.hpp CLI/CLI.hpp nlohmann/json.hpp stb/stb_ima
 done
 cp -rL /usr/include/CLI /usr/include/nlohmann /usr/include/stb $include/
 
-# Of Boost only what the tests reach: the compiler names it.
+# Copies only the Boost headers that the tests include, as the compiler lists them.
 grep -h '#include <boost/' tests/*.cc tests/*.h | sort -u |
     g++ -std=c++20 -M -x c++ - | tr -s ' \\' '\n' | grep '^/usr/include/boost/' | sort -u |
     while read -r header; do

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What the texts show is true: every C++ block compiles, every flag exists, every link leads
-somewhere, and the help page and the parser know the same flags, docs/decisions lists its pages, and
-docs/hardware.md has the rows and the rules that the programs have.
+"""Checks the texts: every C++ block compiles, every flag exists, every link leads somewhere, the help
+page and the parser know the same flags, docs/decisions lists its pages, and docs/hardware.md has the
+rows and the rules of the programs.
 
-A block of ```cpp is compiled as it stands if it has an #include. Otherwise its first line says what
+A block of ```cpp is compiled unchanged if it has an #include. Otherwise its first line lists what
 it needs; "in a function" wraps it into one:
 
     // needs nn/builder.h, autograd/ops.h
@@ -27,7 +27,7 @@ ELSEWHERE = {"build", "runs", "third_party"}
 
 
 def texts():
-    """Every text below the root, but not what was built, carried here or is hidden."""
+    """Every text below the root, except built, carried and hidden files."""
     return sorted(path for path in ROOT.rglob("*.md")
                   if path.relative_to(ROOT).parts[0] not in ELSEWHERE
                   and not path.relative_to(ROOT).parts[0].startswith("."))
@@ -52,7 +52,7 @@ def place(path, number):
 
 
 def translation_unit(text, where):
-    """The block as a file that the compiler takes, or None if it does not say what it needs."""
+    """The block as a file for the compiler, or None if it lacks its includes."""
     name, number = where.rsplit(":", 1)
     line = f'#line {number} "{name}"\n'
     if "#include" in text:
@@ -131,8 +131,8 @@ def commands(path, program):
 
 
 def try_command(program, call, flags):
-    """The command as a dry run, for which data and weights may be missing. What explains is run as
-    it stands in an empty folder: it is quick, and its inputs are missing there."""
+    """Tries the command as a dry run, without errors for missing data and weights. ./explain runs
+    for real in an empty folder: it is quick, and its inputs are missing there."""
     if "--dry-run" in flags and "--resume" not in call:
         return run_program(program, *call, "--dry-run")
     if program.startswith("explain "):
@@ -142,7 +142,7 @@ def try_command(program, call, flags):
 
 
 def check_commands(path, program, flags):
-    """Flags exist and their values are taken."""
+    """Checks that flags exist and their values are accepted."""
     for number, call in commands(path, program):
         for flag in {word.split("=")[0] for word in call if word.startswith("--")} - flags:
             yield place(path, number), f"./{program} has no flag {flag}"
@@ -177,7 +177,7 @@ def check_index():
 
 
 def hardware_rows():
-    """The cells of each row in all tables of ./train --list-hardware but that of descriptions."""
+    """The cells of each row in the tables of ./train --list-hardware, except descriptions."""
     rows, header = {}, True
     for line in run_program("train", "--list-hardware").stdout.split("\n"):
         cells = [cell.strip() for cell in line.split(" | ")]
@@ -189,7 +189,7 @@ def hardware_rows():
 
 
 def rule_names():
-    """Those that ./explain requantize names when it refuses one."""
+    """The rules that ./explain requantize lists when it refuses one."""
     refused = run_program("explain requantize", "--rule", "?", "--accumulators", "?",
                           "--input-scale", "1", "--weight-scale", "1", "--output-scale", "1",
                           "--qmin", "0", "--qmax", "1").stderr
@@ -197,7 +197,7 @@ def rule_names():
 
 
 def check_hardware():
-    """The page's table of rows is what the program prints; each rule has its line."""
+    """The page's table of rows equals the program's; each rule has its line."""
     page = ROOT / "docs/hardware.md"
     rows, rules, seen, explained = hardware_rows(), rule_names(), set(), set()
     for number, line in enumerate(page.read_text().split("\n"), 1):

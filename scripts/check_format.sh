@@ -18,7 +18,7 @@ clang-format --dry-run -Werror $files || {
     echo "check_format: FAILED; make format mends it" >&2
     exit 1
 }
-# clang-format leaves comments as they are.
+# clang-format does not wrap comments.
 # shellcheck disable=SC2086
 if grep -nE '^.{101,}' $files; then
     echo "check_format: FAILED; these lines have more than 100 columns" >&2

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules of the house that can be seen in the text: one-way layers, one door for each package,
+"""Checks house rules that show in the text: one-way layers, one door for each package,
 rounding in two headers only, no macros, no clocks in tests."""
 
 import fnmatch
@@ -13,7 +13,7 @@ ELSEWHERE = {"build", "runs", "third_party"}
 
 PROGRAMS = "run run/command_line run/train run/deploy run/bench run/explain"
 
-# Whom a room may include, besides itself. Longer patterns come first.
+# Rooms that a room may include, in addition to itself. Longer patterns come first.
 LAYERS = [
     ("io/program_file.*", "tensor autograd nn quant integer"),
     ("io/onnx*", "tensor autograd nn quant integer"),
@@ -37,7 +37,7 @@ LAYERS = [
     ("*.cc", PROGRAMS),
 ]
 
-# Whose door a system header is: pattern of the header, who may include it.
+# Doors of system headers: pattern of the header, files that may include it.
 DOORS = [
     (r"cblas\.h|openblas.*", ["tensor/kernels/sgemm_openblas.cc"]),
     (r"zlib\.h", ["data/gzip_zlib.cc", "tests/*"]),
@@ -52,7 +52,7 @@ DOORS = [
 ]
 
 # Patterns allowed only in some places: (rule, pattern, where it is allowed). Tests round where
-# they are oracles: what checks a rule must not call it.
+# they are oracles: a check of a rule must not call the rule.
 ONLY_IN = [
     ("rounding to integers belongs to quant/numerics.h and quant/fixed_point.h",
      r"\b(?:std::)?(?:l?l?rint|l?l?round|nearbyint)[fl]?\s*\("
@@ -76,7 +76,7 @@ ONLY_IN_TESTS = [
 
 
 def sources():
-    """Every source below the root, but not what was built, carried here or is hidden."""
+    """Every source below the root, except built, carried and hidden files."""
     suffixes = {".cc", ".h", ".cu", ".cuh"}
     names = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.suffix in suffixes)
     return sorted(str(name) for name in names
@@ -100,7 +100,7 @@ def without_strings(text):
 
 
 def room_of(name):
-    """The first folder; in run/ each folder is a room of its own."""
+    """The first folder; in run/ each folder is a separate room."""
     first, *rest = name.split("/")
     return "/".join([first, *rest[:-1]]) if first == "run" else first
 

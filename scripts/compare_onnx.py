@@ -62,7 +62,7 @@ def export(options, folder):
 
 
 def accepted(what, path):
-    """Whether onnx.checker accepts the file; with its shapes where every operator is ONNX's own."""
+    """True if onnx.checker accepts the file; checks shapes if every operator is ONNX's own."""
     import onnx
     own = all(not entry.domain for entry in onnx.load(path).opset_import)
     try:
@@ -75,7 +75,7 @@ def accepted(what, path):
 
 
 def check_targets(options, folder):
-    """The file of every target that takes the run; True if all are accepted."""
+    """Checks the file of every target that supports the run; True if all are accepted."""
     good = True
     for target in TARGETS:
         path = folder / f"{target}.onnx"
@@ -126,7 +126,7 @@ def session(model, optimised, file, precision):
     options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
     options.optimized_model_filepath = str(file)
     options.log_severity_level = 3
-    # Else int8 activations are computed in float on x86.
+    # Without it int8 activations are computed in float on x86.
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     # Else x86 CPUs without VNNI saturate pairs of products in 16 bits.
     options.add_session_config_entry("session.x64quantprecision", precision)

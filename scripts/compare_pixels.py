@@ -68,7 +68,7 @@ def photograph(height, width, rng, noise):
 
 
 def four_inks(height, width, rng):
-    """CMYK with a black of its own, which a conversion from RGB has not."""
+    """CMYK with a nonzero black channel, which a conversion from RGB does not give."""
     three = photograph(height, width, rng, 4)
     return Image.fromarray(np.concatenate([three, three[:, ::-1, :1] // 2], axis=2), "CMYK")
 
@@ -159,7 +159,7 @@ def png_chunk(name, payload):
 
 
 def png_rows(samples, depth):
-    """Each row packed, most significant bit first, after a byte that says: no filter."""
+    """Each row packed, most significant bit first, after a byte for no filter."""
     rows = b""
     for row in samples:
         flat = row.reshape(-1)
@@ -201,7 +201,7 @@ def png_files(rng):
 
 
 def build(folder, decoder, libraries):
-    """The program of a decoder; None, after a line, where it cannot be built."""
+    """The program of a decoder; prints a line and returns None if it cannot be built."""
     (folder / "decode.cc").write_text(PROGRAM)
     program, stb = folder / decoder.removesuffix(".cc"), folder / "stb_image.o"
     includes = ["-I", ROOT] + [part for path in ROOT.glob("third_party/include") for part in ("-isystem", path)]
@@ -217,7 +217,7 @@ def build(folder, decoder, libraries):
 
 
 def decode(program, paths):
-    """Of each path the pixels, or the text of the refusal."""
+    """The pixels of each path, or the text of the refusal."""
     out = subprocess.run([program], input="".join(f"{path}\n" for path in paths).encode(),
                          capture_output=True, check=True).stdout
     stream, results = io.BytesIO(out), []
@@ -240,7 +240,7 @@ def pillow(path):
 
 
 def compare(decoder, results, groups, expected, levels):
-    """Prints a line for each group; true if one is not as it should be."""
+    """Prints a line for each group; true if any fails."""
     table = collections.defaultdict(lambda: [0, 0, 0, 0, set()])
     for group, ours, theirs in zip(groups, results, expected):
         row = table[group]

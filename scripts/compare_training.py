@@ -42,7 +42,7 @@ def write_images(folder):
 
 
 def train(model, folder, run, *steps):
-    """The float network that ./train leaves, and the loss of its last step."""
+    """The float network saved by ./train, and the loss of its last step."""
     from safetensors.torch import load_file
     out = folder / run
     done = subprocess.run(
@@ -86,7 +86,7 @@ def step_of_torch(model, weights, pixels, labels, dtype):
 
 
 def compare(model, folder, pixels, labels):
-    """Prints a line; whether the promise is kept."""
+    """Prints a line; true if the promise is kept."""
     import statistics as stats
     import torch
     before, _ = train(model, folder, f"{model}-before", "--float-epochs", "0")

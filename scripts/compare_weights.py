@@ -80,7 +80,7 @@ def randomise(network):
 
 
 def build_images(folder):
-    """Files of which nothing is resized or cut, as ./train --normalize half sees them."""
+    """Files that need no resizing or cropping, as ./train --normalize half sees them."""
     import numpy
     import torch
     from PIL import Image
@@ -102,7 +102,7 @@ def call(*command):
 
 
 def logits_by_gradus(model, checkpoint, folder):
-    """Tensors matched, tensors there, by whose names; float logits."""
+    """Tensors matched, tensors in the file, naming scheme; float logits."""
     import numpy
     weights, run, logits = (folder / name for name in ("weights.safetensors", "run", "logits"))
     call(sys.executable, ROOT / "scripts/convert_weights.py", checkpoint, weights)
@@ -116,7 +116,7 @@ def logits_by_gradus(model, checkpoint, folder):
 
 
 def compare(project, model, network):
-    """Prints a line; whether the promise is kept."""
+    """Prints a line; true if the promise is kept."""
     import torch
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)

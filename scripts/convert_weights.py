@@ -66,7 +66,7 @@ def is_state(value):
 
 
 def find_state(path, checkpoint, ema):
-    """The dictionary of tensors, out of its wrappers; says what is left aside."""
+    """The dictionary of tensors without its wrappers; prints what is left out."""
     while isinstance(checkpoint, dict) and not is_state(checkpoint):
         averages = [key for key in AVERAGES if isinstance(checkpoint.get(key), dict)]
         wrappers = [key for key in WRAPPERS if isinstance(checkpoint.get(key), dict)]
@@ -83,7 +83,7 @@ def find_state(path, checkpoint, ema):
 
 
 def shortened(path, state, change):
-    """The same tensors under changed names, no two of which may be equal."""
+    """The same tensors under changed names, which must be distinct."""
     shorter = {change(name): value for name, value in state.items()}
     if len(shorter) < len(state):
         fail(path, "has tensors with and without a prefix of the same name; --prefix takes some of them")
@@ -97,13 +97,13 @@ def without_segments(name):
 
 
 def prefixes_of(state, layers):
-    """What is in front of a layer, as far as it is not below another such place."""
+    """The prefixes of these layers, without prefixes that extend another one."""
     found = {name[:-len(layer)] for layer in layers for name in state if ("." + name).endswith("." + layer)}
     return sorted(p for p in found if not any(p != q and p.startswith(q) for q in found))
 
 
 def without_prefixes(path, state, chosen):
-    """The names of the network alone, as far as it is clear where it is."""
+    """Removes the prefix of the network, if it is unambiguous."""
     if chosen:
         state = {name: value for name, value in state.items() if name.startswith(chosen)}
         if not state:

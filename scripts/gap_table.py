@@ -26,7 +26,7 @@ def arguments():
 
 
 def measured(options, folder):
-    """What ./deploy says; None with a line on stderr if it refuses."""
+    """The answer of ./deploy; None with a line on stderr if it refuses."""
     command = [options.deploy, str(folder), "--gap", "--json", "--images", options.images]
     print("+", " ".join(command), flush=True)
     with open(f"{folder}.gap.log", "w", encoding="utf-8") as log:

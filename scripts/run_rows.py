@@ -1,5 +1,5 @@
-"""What the scripts that train a table of runs share: rows that go on where they were, and a table
-between two marks of a text."""
+"""Shared by the scripts that train a table of runs: resumes rows, and writes a table between two marks
+of a text."""
 
 import json
 import pathlib
@@ -13,7 +13,7 @@ def result_of(folder):
 
 
 def run(options, folder, flags):
-    """The exit code: 0 also if the row had been finished before."""
+    """The exit code: 0 also if the row was already finished."""
     if result_of(folder) is not None:
         return 0
     if (folder / "config.toml").exists():
@@ -42,7 +42,7 @@ def last_line(path):
 
 
 def float_checkpoint(options, folder, flags):
-    """The one given, or that of a float network trained in `folder`."""
+    """The given checkpoint, or that of a float network trained in `folder`."""
     if options.weights:
         return options.weights
     if run(options, folder, ["--model", "resnet18", "--algo", "none"] + flags) != 0:
@@ -51,7 +51,7 @@ def float_checkpoint(options, folder, flags):
 
 
 def write_table(path, rows):
-    """Replaces the table between the two marks of the file; the words around it stay."""
+    """Replaces the table between the two marks of the file; keeps the text around it."""
     begin, end = "<!-- table -->\n", "<!-- end of table -->\n"
     path = pathlib.Path(path)
     text = path.read_text(encoding="utf-8") if path.exists() else begin + end

@@ -432,7 +432,7 @@ BOOST_AUTO_TEST_CASE(json_has_the_steps) {
     BOOST_TEST(out.folder.names() == Arguments{"acc.npy"});  // nothing without --output
     const ProcessOutcome sum = run_explain({"add", "--hardware", "xnnpack", "--lhs", acc, "--rhs",
                                             acc, "--scales", "1,1,1", "--json"});
-    BOOST_TEST(sum.code == 3);  // 1000 is no code
+    BOOST_TEST(sum.code == 3);  // 1000 is not a code
 }
 
 BOOST_AUTO_TEST_CASE(what_is_refused) {

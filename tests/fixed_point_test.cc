@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(one_rounding_is_that_of_the_exact_product) {
 BOOST_AUTO_TEST_CASE(a_multiplier_has_31_bits_of_a_double) {
     BOOST_TEST(q31_of(1.0).value == 1 << 30);
     BOOST_TEST(q31_of(1.0).exponent == 1);
-    const Q31 carried = q31_of(1.0 - 0x1p-53);  // rounds up to 2^31, which is no int32
+    const Q31 carried = q31_of(1.0 - 0x1p-53);  // rounds up to 2^31, not an int32
     BOOST_TEST(carried.value == 1 << 30);
     BOOST_TEST(carried.exponent == 1);
     BOOST_TEST(q31_of(0x1.00000002p-4).value == (1 << 30) + 1);  // 0.5: half away, not to even

@@ -92,7 +92,7 @@ class ShardOutput {
               "test: the output of a shard cannot be read");
         for (size_t done = 0; done < text.size();) {
             const ssize_t n = write(screen_, text.data() + done, text.size() - done);
-            if (n <= 0) break;  // nobody reads it
+            if (n <= 0) break;  // the reader is gone
             done += static_cast<size_t>(n);
         }
         check(lockf(lock, F_ULOCK, 0) == 0, "test: the screen cannot be released");

@@ -3,7 +3,7 @@
 // Zhou et al., "DoReFa-Net: Training low bitwidth convolutional neural networks with low bitwidth
 // gradients", 2016 (arXiv 1606.06160); MQBench 2.4.
 //
-// parameters  low, high (kept, not learned): of weights, the range of what is quantized
+// parameters  low, high (kept, not learned): of weights, the range of w_bar
 // forward     weights: w_bar = tanh(w) / M, M = max|tanh w| + 1e-5 over the whole tensor, quantized
 //             on the grid of its own range (MQBench 1.3), taken as constant. The values stay within
 //             [-1, 1] and are not scaled back: a batch norm after them is relied on

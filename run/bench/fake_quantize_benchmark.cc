@@ -26,7 +26,7 @@ struct Peer {
     std::vector<double> seconds = {};
 };
 
-// One tensor's input, gradient and outputs, and the grid that it is put on.
+// The input, gradient and outputs of one tensor, and its grid.
 struct Workload {
     explicit Workload(const BenchOptions& o)
         : layout{1, 1, o.mebibytes * (1 << 20) / int64_t{sizeof(float)}},

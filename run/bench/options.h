@@ -1,4 +1,4 @@
-// options -- what a user may ask of ./bench.
+// options -- the flags of ./bench.
 #pragma once
 
 #include <string>

@@ -103,7 +103,7 @@ void print_dry_run(const Options& o, const DataSplits& data, const std::string& 
 bool previewed(const Options& o) {
     const bool shows = o.show_graph || !o.dot.empty();
     if (!o.summary && !o.dry_run && !shows) return false;
-    std::ostream& out = o.json ? std::cerr : std::cout;  // there is no result
+    std::ostream& out = o.json ? std::cerr : std::cout;  // stdout is for results
     const auto described = o.dry_run ? std::nullopt : described_model(o);
     const DataSplits data = described ? DataSplits() : open_data(o);
     const Graph network = described ? build_network(o, *described) : build_network(o, *data.train);

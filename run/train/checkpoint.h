@@ -43,7 +43,7 @@ using ParameterList = std::vector<std::shared_ptr<Parameter>>;
 std::map<std::string, Tensor> export_parameters(const ParameterList& parameters);
 
 // Copies tensors of the same names into the parameters. Error(usage) if one is missing or has
-// another shape: the checkpoint of another model. Tensors that nobody asks for are ignored.
+// another shape: the checkpoint of another model. Other tensors are ignored.
 void import_parameters(const std::string& path, const std::map<std::string, Tensor>& tensors,
                        const ParameterList& parameters);
 

@@ -45,7 +45,7 @@ class Row:
         return self.codes("add", flags, {"--lhs": a, "--rhs": b})
 
     def average_codes(self, codes, scale, zero_point, is_window):
-        """Of codes [windows, codes]."""
+        """Averages codes [windows, codes]."""
         flags = {"--scale": scale, "--zero-point": zero_point}
         if is_window:
             flags["--windows"] = "true"
@@ -79,7 +79,7 @@ def first_difference(theirs, ours, facts):
 
 
 def compare(library, operator, row, cases):
-    """Prints a line, and below it the first vector that differs; whether none does. `cases` are
+    """Prints a line, and below it the first vector that differs; true if none does. `cases` are
     (codes of the library, (codes of the row, rule), what the vectors are made of)."""
     n = wrong = 0
     first, rules = "", set()

@@ -39,7 +39,7 @@ def histogram(values):
 
 
 def moving(per_array):
-    """First its own; then 0.9 old + 0.1 new."""
+    """The first array's own; then 0.9 old + 0.1 new."""
     value = per_array[0]
     for new in per_array[1:]:
         value = 0.9 * value + 0.1 * new
@@ -180,7 +180,7 @@ if __name__ == "__main__":
     rng = np.random.default_rng(20240607)
     os.makedirs(ROOT, exist_ok=True)
     save("", "formats", np.array(FORMATS, np.int32))
-    # Of both signs, with a heavy tail, not centred, the second array wider than the first.
+    # Both signs, a heavy tail, not centred, the second array wider than the first.
     signed = rng.laplace(0.1, 0.4, (3, 4, 200)) * np.array([0.3, 1.5, 1.0]).reshape(3, 1, 1)
     signed = signed.astype(np.float32)
     data_set("signed", signed, [signed])

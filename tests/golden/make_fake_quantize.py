@@ -103,7 +103,7 @@ def grids(axis):
 
 
 def ties():
-    """Every element is a channel of its own, so that the gradients of s and z are its own too."""
+    """Every element is a separate channel with separate gradients of s and z."""
     cases = []
     for qmin, qmax in ((-8, 7), (0, 15)):
         for z in (0, 1, 2, 3):

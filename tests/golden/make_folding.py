@@ -26,7 +26,7 @@ class Quantize(torch.autograd.Function):
 
 
 def moments(u, mean, var):
-    """Of the batch; the running ones are updated in place."""
+    """The statistics of the batch; updates the running ones in place."""
     m, v = u.mean(), u.var(unbiased=False)
     mean.mul_(1 - MOMENTUM).add_(MOMENTUM * m.detach())
     var.mul_(1 - MOMENTUM).add_(MOMENTUM * u.detach().var(unbiased=True))

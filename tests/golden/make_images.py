@@ -35,7 +35,7 @@ def save_bytes(data, name):
 
 
 def save_small(rng):
-    """Of 15 x 21 pixels and less: what libjpeg and others tell apart."""
+    """At most 15 x 21 pixels: cases in which libjpeg and other decoders differ."""
     pixels = make.photograph(15, 21, rng, 4)
     rgb = Image.fromarray(pixels)
     for name, sample in {"422": "2x1", "440": "1x2", "411": "4x1", "large_chroma": "1x1,2x2,2x2"}.items():

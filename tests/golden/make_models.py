@@ -160,7 +160,7 @@ def regnet(depths, widths, group_width):
 
 
 def unstrided(network, count):
-    """Without its first `count` reductions."""
+    """The network without its first `count` reductions."""
     for module in [m for m in network.modules() if isinstance(m, nn.Conv2d)]:
         if module.stride == (2, 2) and count > 0:
             module.stride, count = (1, 1), count - 1
@@ -202,7 +202,7 @@ CASES = {
 
 
 def image_size(case):
-    """Odd by even, so that both kinds of SAME padding are there; smaller for stems that keep more."""
+    """Odd by even, to have both kinds of SAME padding; smaller for stems that keep more pixels."""
     if case.endswith("_even"):
         return 64, 64
     return (13, 18) if case.endswith(("_half", "_small")) or case == "resnet20" else (33, 38)

@@ -95,7 +95,7 @@ def axis_scale():
 
 
 def batch_parts():
-    """Mean and variance alone, and what reads them with a gradient."""
+    """Mean and variance alone, and operators that read them with a gradient."""
     channels = 45
     for op in ("batch_mean", "batch_variance"):
         u = leaf(3, 5, 4, channels, scale=2.0, shift=3.0)
