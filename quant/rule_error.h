@@ -25,7 +25,7 @@ double requantize_error(RequantizeRule rule, const RequantizeConstants& k, const
 // `a` and `b`: |code - zero point| of the operands.
 double add_error(AddRule rule, const AddConstants& k, double a, double b);
 
-// `average`: |mean of the codes - z|.
+// `average`: |mean of the codes - z|; for float_sum the mean of |code - z|.
 double average_error(PoolRule rule, const AverageConstants& k, int32_t count, int32_t z,
                      double average);
 

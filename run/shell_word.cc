@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "run/printable.h"
+
 namespace gradus {
 
 namespace {
@@ -13,8 +15,9 @@ bool is_plain(unsigned char c) {
            std::string("_-./:,+@%=").find(static_cast<char>(c)) != std::string::npos || c >= 0x80;
 }
 
-bool is_control(unsigned char c) {
-    return c < 0x20 || c == 0x7f;
+// A terminal shows these bytes escaped, which a shell would not read back.
+bool is_shown_escaped(const std::string& text) {
+    return printable(text) != text;
 }
 
 std::string dollar_quoted(const std::string& text) {
@@ -22,8 +25,8 @@ std::string dollar_quoted(const std::string& text) {
     for (const char c : text) {
         char code[8];
         std::snprintf(code, sizeof code, "\\%03o", static_cast<unsigned char>(c));
-        const bool escaped = is_control(c) || c == '\'' || c == '\\';
-        quoted += escaped ? std::string(code) : std::string(1, c);
+        const bool plain = c >= 0x20 && c < 0x7f && c != '\'' && c != '\\';
+        quoted += plain ? std::string(1, c) : std::string(code);
     }
     return quoted + "'";
 }
@@ -31,10 +34,10 @@ std::string dollar_quoted(const std::string& text) {
 }  // namespace
 
 std::string shell_word(const std::string& text) {
+    if (is_shown_escaped(text)) return dollar_quoted(text);
     if (!text.empty() && text[0] != '~' && std::all_of(text.begin(), text.end(), is_plain)) {
         return text;
     }
-    if (std::any_of(text.begin(), text.end(), is_control)) return dollar_quoted(text);
     std::string quoted = "'";
     for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     return quoted + "'";

@@ -342,11 +342,11 @@ BOOST_AUTO_TEST_CASE(weights_that_are_transformed_or_followed_are_refused) {
         recipe.hardware = "academic";
         recipe.simulate = Simulate::qdq;
         const QuantizedModel model = quantize(small_network(), recipe);
-        BOOST_CHECK_EXCEPTION(refuse_reconstruction(model), Error,
-                              [&, text = reason](const Error& e) {
-                                  return e.kind() == ErrorKind::usage &&
-                                         std::string(e.what()).find(text) != std::string::npos;
-                              });
+        const std::string text = reason;
+        BOOST_CHECK_EXCEPTION(refuse_reconstruction(model), Error, [&](const Error& e) {
+            return e.kind() == ErrorKind::usage &&
+                   std::string(e.what()).find(text) != std::string::npos;
+        });
     }
     for (const char* algorithm : {"lsq", "lsq+", "minmax", "tqt"}) {
         Recipe recipe;

@@ -160,8 +160,16 @@ Bias load_bias(const std::string& path, RequantizeRule rule, float input_scale,
     const Tensor real = load_finite(path).reshape({channels});
     if (has_real_bias(rule)) return {"float, after the accumulator", Tensor(), real};
     const bool hexagon = rule == RequantizeRule::r8;
-    const Tensor codes = bias_codes(hexagon ? BiasRule::hexagon : BiasRule::accumulator, real,
-                                    accumulator_scales(input_scale, weight_scale));
+    const Tensor scales = accumulator_scales(input_scale, weight_scale);
+    for (int64_t c = 0; c < channels; ++c) {
+        const float code =
+            real.data<float>()[c] / scales.data<float>()[scales.numel() == 1 ? 0 : c];
+        check_kind(std::fabs(code) < 0x1p31f, ErrorKind::usage, path, ": the bias ",
+                   real.data<float>()[c], " of channel ", c, " is ", code,
+                   " in steps of s_x s_w, which int32 does not hold; choose a larger weight scale");
+    }
+    const Tensor codes =
+        bias_codes(hexagon ? BiasRule::hexagon : BiasRule::accumulator, real, scales);
     return {hexagon ? "float, to int32 with a scale of its own, to the accumulator's, half away"
                     : "float, rounded to int32 at the accumulator's scale, ties to even",
             codes, Tensor()};

@@ -33,6 +33,8 @@ std::string position_text(const RunPosition& p) {
         .dump();
 }
 
+constexpr char kFormat[] = "gradus run 2";
+
 RunPosition parse_position(const std::string& text) {
     const json j = json::parse(text);
     RunPosition p;
@@ -75,6 +77,8 @@ std::string metadata_entry(const SafetensorsFile& file, const std::string& path,
 
 void read_metadata(const SafetensorsFile& file, const std::string& path, RunPosition& position,
                    const std::vector<std::shared_ptr<Quantizer>>& quantizers) {
+    check_kind(metadata_entry(file, path, "format") == kFormat, ErrorKind::data, path,
+               ": the checkpoint of another version; start again without --resume");
     try {
         position = parse_position(metadata_entry(file, path, "position"));
         restore_signs(metadata_entry(file, path, "signs"), quantizers);
@@ -156,7 +160,7 @@ void CheckpointStore::save(const RunPosition& position, const ParameterList& par
     }
     const std::string fresh = folder_ + "/next.safetensors";
     save_safetensors(fresh, tensors,
-                     {{"format", "gradus run 1"},
+                     {{"format", kFormat},
                       {"position", position_text(position)},
                       {"signs", signs_text(quantizers)}});
     if (std::filesystem::exists(last())) std::filesystem::rename(last(), previous());

@@ -10,7 +10,7 @@ namespace {
 
 constexpr double kWeightGrowth = 1e3;      // a hundred times the largest growth at a useful rate
 constexpr double kStatisticsGrowth = 1e7;  // DoReFa's weights on folded batch norm reach 1.5e5
-constexpr double kLossGrowth = 100.0;
+constexpr double kLossGrowth = 10;
 constexpr double kLargestPositive = 1e6;  // scales, clipping thresholds
 
 double growth(const Parameter& parameter) {

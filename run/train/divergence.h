@@ -8,7 +8,7 @@
 // weights, gamma, beta, biases      1000 max(1, start)
 // running mean, ranges that follow  1e7 max(1, start)
 // running variance                  1e14 max(1, start)
-// loss                              100 max(1, start)
+// loss                              10 max(1, start)
 // parameters that must be positive  1e6, whatever the start
 #pragma once
 

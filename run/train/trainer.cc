@@ -282,6 +282,10 @@ Accuracy Trainer::evaluate(const PhaseHooks& hooks) const {
 }
 
 void Trainer::finish_epoch(const PhaseSettings& settings, const PhaseHooks& hooks, double lr) {
+    check_kind(position_.seen > 0, ErrorKind::data, "no batch of the ", settings.name, " epoch ",
+               position_.epoch + 1,
+               " could be trained on: each has fewer than two readable images; mend the files or "
+               "take a larger --batch-size");
     check_all(settings);
     print_faults(settings);
     MetricsRow metrics = row(settings, lr);
