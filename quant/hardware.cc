@@ -73,7 +73,7 @@ std::vector<Hardware> benchmark_rows() {
          .mean = PoolRule::truncated,
          .window = PoolRule::truncated,
          .exact = true,
-         .evidence = "TVM v0.13 relay/quantize/realize"},
+         .evidence = "TVM v0.13 relay/quantize/realize, read; not: compared with a live library"},
         {.name = "snpe",
          .description = "Qualcomm SNPE as documented: R1, float additions",
          .weight = asymmetric(u8),
@@ -194,7 +194,7 @@ std::vector<Hardware> reference_rows() {
          .bias = BiasRule::hexagon,
          .exact = true,
          .evidence = "Hexagon NN op_supernode (vector path), op_add_d32, op_avgpool_d32 (reference "
-                     "path); not: windows over a border"},
+                     "path), read; not: compared with a live library, windows over a border"},
     };
 }
 

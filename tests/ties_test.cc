@@ -166,6 +166,10 @@ BOOST_AUTO_TEST_CASE(both_sides_of_every_step_are_there) {
                 BOOST_TEST((step || end), row.name << ' ' << i.name << ' ' << e);
                 (step ? steps : ends) += 1;
             }
+            for (int64_t c = 0; c < channels; ++c) {
+                BOOST_TEST(a[(rows - 4) * channels + c] == reach[c].lo, i.name);
+                BOOST_TEST(a[(rows - 3) * channels + c] == reach[c].hi, i.name);
+            }
         }
         if (row.requantize != RequantizeRule::none) BOOST_TEST(steps > ends, row.name);
     }
@@ -173,7 +177,7 @@ BOOST_AUTO_TEST_CASE(both_sides_of_every_step_are_there) {
 
 // The least and the largest accumulator, from inputs that make them.
 BOOST_AUTO_TEST_CASE(the_ends_of_the_accumulators_are_reached) {
-    for (const char* hardware : {"onnxruntime", "fbgemm", "hexagon-nn"}) {
+    for (const char* hardware : {"onnxruntime", "fbgemm", "hexagon-nn", "tflite"}) {
         const Network& n = network_on(hardware);
         for (const Instruction& i : n.program.instructions) {
             if (i.op != "linear") continue;
