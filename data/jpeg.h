@@ -3,7 +3,7 @@
 // Two files implement this: jpeg_turbo.cc, with libjpeg-turbo, and jpeg_stb.cc, with stb_image, for
 // builds without (make TURBOJPEG=0). The Makefile compiles one of them. libjpeg-turbo gives the
 // pixels of Pillow, which decodes with it; stb_image rounds otherwise: by up to 3 levels, and
-// refuses what it would take for other colours than libjpeg does (docs/decisions/014-jpeg.md).
+// refuses what it would take for other colours than libjpeg does (docs/decisions/012-jpeg.md).
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 // A fixed scale clips weights of any size, so the loss of a network that ran away stays finite and
 // may even look like guessing. Sizes tell it: each parameter, and the loss, has a limit relative to
 // its size at the start of the phase, or to 1 where that is larger (what starts at or near zero has
-// no size to compare with). docs/decisions/015-divergence.md has the measurements.
+// no size to compare with). docs/decisions/013-divergence.md has the measurements.
 //
 // weights, gamma, beta, biases      1000 max(1, start)
 // running mean, ranges that follow  1e7 max(1, start)
